@@ -1,0 +1,202 @@
+import Foundation
+import ReconcileCore
+import ReconcileEngine
+import Synchronization
+
+/// Shows what a pass does while it runs, on standard error: bars on a terminal, plain lines elsewhere, or JSON lines.
+final class ProgressView: Sendable {
+    /// How progress is shown.
+    enum Mode: String, CaseIterable { case auto, plain, json, none }
+
+    private enum Form { case bars, plain, json, none }
+
+    /// Bytes that came of one file.
+    private struct Transfer {
+        var bytes: Int64 = 0
+        let size: Int64
+    }
+
+    private struct State {
+        var transfers: [String: Transfer] = [:]
+        var steps: [ModelName: Step] = [:]
+        var total: Int64 = 0
+        var received: Int64 = 0
+        var started: ContinuousClock.Instant?
+        var drawn: ContinuousClock.Instant?
+        var lines = 0
+    }
+
+    private let form: Form
+    private let width: Int
+    private let state = Mutex(State())
+
+    /// At most this often is anything drawn or told about bytes.
+    private static let interval = Duration.milliseconds(100)
+
+    init(_ mode: Mode) {
+        form =
+            switch mode {
+            case .auto: Style.isTerminal(2) && Environment.value("TERM") != "dumb" ? .bars : .plain
+            case .plain: .plain
+            case .json: .json
+            case .none: .none
+            }
+        width = max(40, Int(Environment.value("COLUMNS") ?? "") ?? 80)
+    }
+
+    /// Takes an event of a pass.
+    func report(_ event: ProgressEvent) {
+        state.withLock { state in
+            switch form {
+            case .none: if case .warning(let text) = event { Output.message("warning: \(text)\n") }
+            case .json: reportJSON(event, &state)
+            case .plain: reportPlain(event, &state)
+            case .bars: reportBars(event, &state)
+            }
+        }
+    }
+
+    // MARK: Lines
+
+    private func reportPlain(_ event: ProgressEvent, _ state: inout State) {
+        switch event {
+        case .began(let model, let action, let version, let bytes):
+            let size = bytes > 0 ? ", \(Format.bytes(bytes)) to download" : ""
+            Output.message("\(model): \(action.rawValue) \(version?.description ?? "")\(size)\n")
+        case .step(let model, let step): Output.message("\(model): \(step.rawValue)\n")
+        case .waiting(let model, let seconds): Output.message("\(model): probe asked again in \(seconds) s\n")
+        case .reverting(let model, _): Output.message("\(model): revert\n")
+        case .warning(let text): Output.message("warning: \(text)\n")
+        case .received, .ended: break
+        }
+    }
+
+    // MARK: JSON lines
+
+    private struct Line: Encodable {
+        var event: String
+        var model: ModelName?
+        var action: String?
+        var version: Version?
+        var step: String?
+        var file: String?
+        var receivedBytes: Int64?
+        var totalBytes: Int64?
+        var message: String?
+    }
+
+    private func reportJSON(_ event: ProgressEvent, _ state: inout State) {
+        switch event {
+        case .began(let model, let action, let version, let bytes):
+            write(Line(event: "began", model: model, action: action.rawValue, version: version, totalBytes: bytes))
+        case .step(let model, let step): write(Line(event: "step", model: model, step: step.rawValue))
+        case .received(let model, let file, let bytes, let size):
+            let transfer = add(bytes, size, "\(model)/\(file)", &state)
+            guard transfer.bytes >= size || isDue(&state) else { return }
+            write(Line(event: "progress", model: model, file: file.description, receivedBytes: transfer.bytes, totalBytes: size))
+        case .waiting(let model, _): write(Line(event: "waiting", model: model))
+        case .reverting(let model, _): write(Line(event: "reverting", model: model))
+        case .ended(let outcome):
+            write(Line(event: "ended", model: outcome.change.model, receivedBytes: outcome.receivedBytes, message: outcome.result.name))
+        case .warning(let text): write(Line(event: "warning", message: text))
+        }
+    }
+
+    private func write(_ line: Line) {
+        guard let bytes = try? JSONFile.bytes(of: line, pretty: false) else { return }
+        Output.message(String(decoding: bytes, as: UTF8.self))
+    }
+
+    // MARK: Bars
+
+    private func reportBars(_ event: ProgressEvent, _ state: inout State) {
+        switch event {
+        case .began(let model, _, _, let bytes):
+            state.total += bytes
+            state.started = state.started ?? .now
+            state.steps[model] = .fetch
+        case .step(let model, let step): state.steps[model] = step
+        case .received(let model, let file, let bytes, let size):
+            let name = "\(model)/\(file)"
+            let transfer = add(bytes, size, name, &state)
+            if transfer.bytes >= size { state.transfers[name] = nil }
+        case .waiting, .reverting: break
+        case .ended(let outcome):
+            state.steps[outcome.change.model] = nil
+            state.transfers = state.transfers.filter { !$0.key.hasPrefix("\(outcome.change.model)/") }
+            return draw(&state)
+        case .warning(let text):
+            erase(&state)
+            Output.message("warning: \(text)\n")
+        }
+        if isDue(&state) { draw(&state) }
+    }
+
+    private func add(_ bytes: Int, _ size: Int64, _ name: String, _ state: inout State) -> Transfer {
+        state.received += Int64(bytes)
+        var transfer = state.transfers[name] ?? Transfer(size: size)
+        transfer.bytes += Int64(bytes)
+        state.transfers[name] = transfer
+        return transfer
+    }
+
+    private func isDue(_ state: inout State) -> Bool {
+        let now = ContinuousClock.now
+        if let drawn = state.drawn, now - drawn < Self.interval { return false }
+        state.drawn = now
+        return true
+    }
+
+    private func erase(_ state: inout State) {
+        if state.lines > 0 { Output.message("\u{1B}[\(state.lines)A\u{1B}[J") }
+        state.lines = 0
+    }
+
+    private func draw(_ state: inout State) {
+        erase(&state)
+        var lines = state.transfers.sorted { $0.key < $1.key }.map { name, transfer in
+            bar(name, transfer.bytes, transfer.size)
+        }
+        for (model, step) in state.steps.sorted(by: { $0.key < $1.key }) where step != .fetch {
+            lines.append("\(model)  \(step.rawValue)")
+        }
+        if !state.steps.isEmpty, state.total > 0 { lines.append(totalLine(state)) }
+        guard !lines.isEmpty else { return }
+        Output.message(lines.map { String($0.prefix(width - 1)) + "\n" }.joined())
+        state.lines = lines.count
+    }
+
+    private func bar(_ name: String, _ bytes: Int64, _ size: Int64) -> String {
+        let cells = 20
+        let share = size > 0 ? min(1, Double(bytes) / Double(size)) : 1
+        let filled = Int(share * Double(cells))
+        let label = Format.pad(String(name.suffix(30)), 30)
+        return "\(label) [\(String(repeating: "#", count: filled))\(String(repeating: "-", count: cells - filled))] "
+            + "\(Int(share * 100))%  \(Format.bytes(bytes)) / \(Format.bytes(size))"
+    }
+
+    private func totalLine(_ state: State) -> String {
+        let elapsed = state.started.map { ContinuousClock.now - $0 } ?? .zero
+        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
+        let rate = seconds > 0 ? Double(state.received) / seconds : 0
+        var text = bar("in all", state.received, state.total) + "  \(Format.bytes(Int64(rate)))/s"
+        if rate > 0, state.total > state.received {
+            text += "  \(Format.duration(milliseconds: Int64(Double(state.total - state.received) / rate * 1000))) left"
+        }
+        return text
+    }
+}
+
+extension Outcome.Result {
+    /// One word for scripts.
+    var name: String {
+        switch self {
+        case .done: "done"
+        case .skipped: "skipped"
+        case .failed: "failed"
+        case .rolledBack: "rolledBack"
+        case .halted: "halted"
+        case .interrupted: "interrupted"
+        }
+    }
+}

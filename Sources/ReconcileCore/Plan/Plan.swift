@@ -1,0 +1,147 @@
+/// All changes, plus all that is blocked and why. Three views render this one value; `apply` runs its steps.
+///
+/// A plan is a function of candidates, observed state, memory and time alone: the same inputs give the same plan, byte for byte.
+public struct Plan: Codable, Hashable, Sendable {
+    /// The format of a saved plan.
+    public static let formatVersion = 1
+
+    /// What a plan was made from, so that `apply` can say what moved.
+    public struct Inputs: Codable, Hashable, Sendable {
+        /// The digest of the desired-state files.
+        public let desiredState: Digest
+        /// The digest of the lock; `nil` without one.
+        public let lock: Digest?
+        /// The digest of what was observed.
+        public let observedState: Digest
+        /// The digest of what was remembered.
+        public let memory: Digest
+
+        /// Digests of inputs.
+        public init(desiredState: Digest, lock: Digest?, observedState: Digest, memory: Digest) {
+            (self.desiredState, self.lock, self.observedState, self.memory) = (desiredState, lock, observedState, memory)
+        }
+    }
+
+    /// A release that is newer than what runs, and is not taken now.
+    public struct Blocked: Codable, Hashable, Sendable {
+        /// The model.
+        public let model: ModelName
+        /// What is active; `nil` when nothing is.
+        public let active: Version?
+        /// What is not taken.
+        public let version: Version
+        /// Its content, when it is known.
+        public let contentDigest: Digest?
+        /// Why.
+        public let obstacle: Obstacle
+
+        /// A blocked release.
+        public init(model: ModelName, active: Version?, version: Version, contentDigest: Digest?, obstacle: Obstacle) {
+            (self.model, self.active, self.version, self.contentDigest, self.obstacle) =
+                (model, active, version, contentDigest, obstacle)
+        }
+    }
+
+    /// Something a person should know, though nothing is wrong.
+    public enum Notice: Codable, Hashable, Sendable {
+        /// The active release was withdrawn by its publisher, and stays.
+        case activeYanked(model: ModelName, version: Version)
+        /// The active release is no longer listed, and stays.
+        case activeUnlisted(model: ModelName, version: Version)
+        /// A model is on disk but not declared.
+        case undeclared(model: ModelName)
+        /// A model that would be pruned is protected.
+        case protected(model: ModelName)
+        /// The lock does not answer what is declared for a model, so it was resolved afresh.
+        case lockSilent(model: ModelName)
+    }
+
+    /// The totals, for people and the last line.
+    public struct Summary: Codable, Hashable, Sendable {
+        /// Changes by action, zero included.
+        public var changes: [String: Int] = [:]
+        /// Models that are as declared.
+        public var inSync = 0
+        /// Blocked releases.
+        public var blocked = 0
+        /// Problems.
+        public var problems = 0
+        /// Bytes to fetch.
+        public var downloadBytes: Int64 = 0
+        /// Bytes that are already here.
+        public var reusedBytes: Int64 = 0
+        /// Bytes of disk that the changes need.
+        public var diskBytes: Int64 = 0
+    }
+
+    /// The format this was written in.
+    public var formatVersion = Plan.formatVersion
+    /// The version of the program that made it.
+    public var toolVersion: String
+    /// When it was made.
+    public var createdAt: Timestamp
+    /// What it was made from.
+    public var inputs: Inputs
+    /// What must happen, sorted by model.
+    public var changes: [Change]
+    /// What waits, sorted by model.
+    public var blocked: [Blocked]
+    /// What is broken, sorted by model.
+    public var problems: [Fault]
+    /// What people should know.
+    public var notices: [Notice]
+    /// Models that are as declared.
+    public var inSync: [ModelName]
+    /// The totals.
+    public var summary: Summary
+    /// The digest over ``digestText``.
+    public var planDigest: Digest
+
+    /// A plan of these parts; its totals are counted here.
+    public init(
+        toolVersion: String, createdAt: Timestamp, inputs: Inputs, changes: [Change], blocked: [Blocked], problems: [Fault],
+        notices: [Notice], inSync: [ModelName], planDigest: Digest
+    ) {
+        self.toolVersion = toolVersion
+        self.createdAt = createdAt
+        self.inputs = inputs
+        self.changes = changes
+        self.blocked = blocked
+        self.problems = problems
+        self.notices = notices
+        self.inSync = inSync
+        self.planDigest = planDigest
+        summary = Summary(changes: changes, inSync: inSync.count, blocked: blocked.count, problems: problems.count)
+    }
+
+    /// Whether there is anything to do: the one answer that text, exit status and the applier use.
+    public var isActionable: Bool { !changes.isEmpty }
+
+    /// Whether something is broken: a problem, or a release that is blocked by one.
+    public var hasProblems: Bool { !problems.isEmpty || blocked.contains { $0.obstacle.isProblem } }
+
+    /// What identifies what a plan does: model, action, from, to and steps of every change, a line each.
+    public static func digestText(of changes: [Change]) -> String {
+        changes.map { change in
+            let from = change.from.map { "\($0.version) \($0.contentDigest)" } ?? "-"
+            let to = change.to.map { "\($0.version) \($0.contentDigest)" } ?? "-"
+            let steps = change.steps.map(\.rawValue).joined(separator: ",")
+            return "\(change.model) \(change.action.rawValue) \(from) \(to) \(steps)\n"
+        }.joined()
+    }
+}
+
+extension Plan.Summary {
+    /// Counts what a plan holds.
+    public init(changes: [Change], inSync: Int, blocked: Int, problems: Int) {
+        for action in Change.Action.allCases {
+            self.changes[action.rawValue] = changes.count { $0.action == action }
+        }
+        (self.inSync, self.blocked, self.problems) = (inSync, blocked, problems)
+        for change in changes {
+            downloadBytes = saturatingSum(downloadBytes, change.bytes.download)
+            reusedBytes = saturatingSum(reusedBytes, change.bytes.reused)
+        }
+        diskBytes = downloadBytes
+    }
+}

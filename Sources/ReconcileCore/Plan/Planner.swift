@@ -1,0 +1,171 @@
+/// Computes the plan of all models from what is wanted, observed and remembered: the same pure function for `--dry-run`,
+/// `plan`, `apply`, the daemon and the web page (LAW 2).
+public struct Planner: Sendable {
+    private let desired: DesiredState
+    private let observed: ObservedState
+    private let resolutions: [ModelName: Resolution]
+    private let selectors: [ModelName: Digest]
+    private let now: Timestamp
+
+    /// Bytes that are never planned with, so that the store can still write its records and its history.
+    public static let reserveBytes: Int64 = 16 << 20
+
+    /// Plans for these states at this moment.
+    ///
+    /// - Parameter selectors: Each model's selector together with its lock entry.
+    public init(
+        desired: DesiredState, observed: ObservedState, resolutions: [ModelName: Resolution],
+        selectors: [ModelName: Digest], now: Timestamp
+    ) {
+        (self.desired, self.observed, self.resolutions, self.selectors, self.now) =
+            (desired, observed, resolutions, selectors, now)
+    }
+
+    /// What was decided for all models; the caller adds digests, dates and names to make it a ``Plan``.
+    public struct Result: Sendable {
+        /// Sorted by model.
+        public var changes: [Change] = []
+        /// Sorted by model.
+        public var blocked: [Plan.Blocked] = []
+        /// Sorted by model.
+        public var problems: [Fault] = []
+        /// Sorted by model.
+        public var notices: [Plan.Notice] = []
+        /// Sorted.
+        public var inSync: [ModelName] = []
+    }
+
+    /// The plan's content.
+    ///
+    /// - Parameter only: The models to plan; all when empty.
+    public func plan(only: Set<ModelName> = []) -> Result {
+        var result = Result()
+        let decisions = decideAll()
+        for (name, decision) in decisions.sorted(by: { $0.key < $1.key }) where only.isEmpty || only.contains(name) {
+            if let change = decision.change { result.changes.append(change) }
+            result.blocked += decision.blocked
+            result.problems += decision.problems
+            result.notices += decision.notices
+            if decision.change == nil, decision.problems.isEmpty, observed.models[name]?.slot.generation != nil {
+                result.inSync.append(name)
+            }
+        }
+        if only.isEmpty { planUndeclared(into: &result) }
+        result.changes.sort { $0.model < $1.model }
+        count(&result)
+        return result
+    }
+
+    private func decideAll() -> [ModelName: ModelPlanner.Decision] {
+        var planners: [ModelName: ModelPlanner] = [:]
+        for (name, model) in desired.models {
+            planners[name] = ModelPlanner(
+                desired: model, observed: observed.models[name] ?? ObservedModel(),
+                resolution: resolutions[name] ?? .candidates([]), selector: selectors[name] ?? model.selector, now: now)
+        }
+        return settle(planners)
+    }
+
+    /// Takes decisions until no release that is taken lacks another model it requires. Each round rejects at least one
+    /// more release, so it ends.
+    private func settle(_ planners: [ModelName: ModelPlanner]) -> [ModelName: ModelPlanner.Decision] {
+        var rejected: [ModelName: [Digest: Obstacle]] = [:]
+        var decisions = planners.mapValues { $0.decide() }
+        while true {
+            let versions = wantedVersions(decisions)
+            var changed: [ModelName] = []
+            for (name, decision) in decisions {
+                guard let release = decision.change?.release, decision.change?.reason != .openTrial,
+                    decision.change?.action != .repair, decision.change?.reason != .held,
+                    let missing = missing(release, versions)
+                else { continue }
+                rejected[name, default: [:]][release.contentDigest] = missing
+                changed.append(name)
+            }
+            guard !changed.isEmpty else { return decisions }
+            for name in changed { decisions[name] = planners[name]?.decide(rejecting: rejected[name] ?? [:]) }
+        }
+    }
+
+    /// The version of each repository after the plan: what is wanted, else what is active.
+    private func wantedVersions(_ decisions: [ModelName: ModelPlanner.Decision]) -> [String: Version] {
+        var versions: [String: Version] = [:]
+        for (name, model) in desired.models {
+            let wanted = decisions[name]?.change?.release ?? observed.models[name]?.slot.generation?.release
+            versions[model.origin.repository] = wanted?.version
+        }
+        return versions
+    }
+
+    private func missing(_ release: Release, _ versions: [String: Version]) -> Obstacle? {
+        let needed = (release.requires?.models ?? [:]).sorted { $0.key < $1.key }
+        for (repository, range) in needed {
+            let found = versions[repository]
+            if let found, range.contains(found, admittingPrereleases: true) { continue }
+            return .modelDiffers(repository: repository, needed: range.description, found: found?.description)
+        }
+        return nil
+    }
+
+    /// Models on disk that are not declared: reported, or removed when `prune` is on. A prune that would take more than
+    /// half of three or more models looks like a mistake and is refused; so is one by an empty desired state.
+    private func planUndeclared(into result: inout Result) {
+        let present = observed.models.filter { $0.value.isPresent }
+        let undeclared = present.filter { desired.models[$0.key] == nil }.sorted { $0.key < $1.key }
+        guard !undeclared.isEmpty else { return }
+        let candidates = undeclared.filter { !$0.value.memory.isProtected && $0.value.fault == nil && $0.value.slot != .foreign }
+        let isMistake = desired.models.isEmpty || (candidates.count >= 3 && candidates.count * 2 > present.count)
+        if desired.prune, !candidates.isEmpty, isMistake {
+            result.problems.append(Fault(.pruneRefused(count: candidates.count, of: present.count)))
+        }
+        for (name, model) in undeclared {
+            let active = model.slot.generation?.release
+            if model.memory.isProtected {
+                result.notices.append(desired.prune ? .protected(model: name) : .undeclared(model: name))
+            } else if !desired.prune || isMistake || model.fault != nil || model.slot == .foreign {
+                result.notices.append(.undeclared(model: name))
+            } else {
+                result.changes.append(
+                    Change(
+                        model: name, action: .remove, from: active?.id, to: nil, release: nil, reason: .undeclared,
+                        steps: [.retire]))
+            }
+        }
+    }
+
+    /// Adds the bytes to each change, content that several models share once, and checks that the disk has room.
+    private func count(_ result: inout Result) {
+        var counted: Set<Digest> = []
+        var needed: Int64 = 0
+        result.changes = result.changes.map { change in
+            let bytes = bytes(of: change, counted: &counted)
+            needed = saturatingSum(needed, bytes.download)
+            return Change(
+                model: change.model, action: change.action, from: change.from, to: change.to, release: change.release,
+                reason: change.reason, steps: change.steps, bytes: bytes)
+        }
+        guard let free = observed.freeBytes, needed > 0, saturatingSum(needed, Self.reserveBytes) > free else { return }
+        let fetching = result.changes.filter { $0.bytes.download > 0 }
+        result.problems += fetching.map {
+            Fault(.diskFull(neededBytes: saturatingSum(needed, Self.reserveBytes), freeBytes: free), model: $0.model)
+        }
+        result.changes.removeAll { $0.bytes.download > 0 }
+    }
+
+    private func bytes(of change: Change, counted: inout Set<Digest>) -> Change.Bytes {
+        var bytes = Change.Bytes()
+        guard change.steps.contains(.fetch), let release = change.release else { return bytes }
+        var files = release.files
+        if change.action == .repair, case .damaged(_, let damage) = observed.models[change.model]?.slot {
+            let damaged = Set(damage.map(\.path))
+            files = files.filter { damaged.contains($0.path) }
+        }
+        for file in files {
+            let isNew = counted.insert(file.sha256).inserted
+            let local = isNew ? min(observed.localBytes[file.sha256] ?? 0, file.size) : file.size
+            bytes.download = saturatingSum(bytes.download, file.size - local)
+            bytes.reused = saturatingSum(bytes.reused, local)
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,23 @@
+/// Decides which generations may be deleted: a pure function of what is on disk and the time.
+public enum Retention {
+    /// Readers may still use a generation this long after it was left.
+    public static let graceSeconds: Int64 = 3600
+
+    /// The generations of a model that nothing asks to keep, oldest first.
+    ///
+    /// Kept are the active and the last good one, a held one, the `keep.last` most recently used, those used within
+    /// `keep.within`, and all that were used within the grace period.
+    public static func expired(_ model: ObservedModel, keep: Policy.Keep, now: Timestamp) -> [Generation] {
+        let active = model.slot.generation?.directory
+        let byUse = model.generations.sorted {
+            ($0.directory == active ? 1 : 0, $0.usedAt, $0.directory) > ($1.directory == active ? 1 : 0, $1.usedAt, $1.directory)
+        }
+        let limit = max(keep.withinSeconds, graceSeconds)
+        let expired = byUse.dropFirst(keep.last).filter { generation in
+            generation.directory != active && generation.directory != model.good
+                && generation.release.id != model.memory.hold?.release
+                && generation.usedAt.advanced(bySeconds: limit) < now
+        }
+        return expired.reversed()
+    }
+}

@@ -1,0 +1,111 @@
+/// One published version as resolving sees it: a release that may be taken, or the obstacle in its way.
+public struct Candidate: Sendable, Hashable {
+    /// What resolving found.
+    public enum Verdict: Sendable, Hashable {
+        /// The release may be taken as far as its source and the desired state are concerned.
+        case eligible(Release)
+        /// It may not; its release is there when it had to be read to know that.
+        case excluded(Obstacle, Release?)
+    }
+    /// The version.
+    public let version: Version
+    /// What resolving found.
+    public let verdict: Verdict
+    /// Whether a person named this release: the lock pins it, so that no approval is asked for.
+    public let isLocked: Bool
+
+    /// A candidate.
+    public init(version: Version, verdict: Verdict, isLocked: Bool = false) {
+        (self.version, self.verdict, self.isLocked) = (version, verdict, isLocked)
+    }
+}
+
+/// Why a newer release is not taken now, and thereby what would release it. The cases will grow.
+public enum Obstacle: Codable, Sendable, Hashable {
+    /// Its publisher withdrew it.
+    case yanked
+    /// It is on a channel that the policy does not admit.
+    case channel(name: String)
+    /// It needs a fact that differs here or is not declared.
+    case factDiffers(name: String, needed: String, found: String?)
+    /// It needs another model at a version it is not at.
+    case modelDiffers(repository: String, needed: String, found: String?)
+    /// It was published too recently.
+    case tooYoung(until: Timestamp)
+    /// It does not say when it was published, but a minimum age is asked for.
+    case ageUnknown
+    /// The version was known with other content.
+    case republished(known: Digest)
+    /// The step is larger than what is taken without a person.
+    case needsApproval(size: StepSize)
+    /// The desired state names a later moment.
+    case notBefore(time: Timestamp)
+    /// It did not work here.
+    case quarantined(cause: String, at: Timestamp)
+    /// A trial could not tell whether it works; it is tried again.
+    case undecided(cause: String, retryAt: Timestamp)
+    /// A person ordered the model to stay.
+    case held(by: String, reason: String?, until: Timestamp?, version: Version)
+    /// It is older than one that did not work.
+    case olderThanFailed(version: Version)
+    /// It is outside the range; only `outdated` shows this.
+    case outOfRange
+
+    /// Whether a person can release it by `reconcile approve`.
+    public var isApprovable: Bool {
+        switch self {
+        case .needsApproval, .republished: true
+        default: false
+        }
+    }
+
+    /// Whether something is broken, rather than waiting for a person or a moment.
+    public var isProblem: Bool {
+        switch self {
+        case .quarantined, .undecided, .republished: true
+        default: false
+        }
+    }
+}
+
+/// What resolving yields for one model.
+public enum Resolution: Sendable, Hashable {
+    /// The candidates, highest precedence first.
+    case candidates([Candidate])
+    /// Nothing is known: the source did not answer or what it says cannot be used. The model stays as it is.
+    case unknown(Fault)
+}
+
+/// A release that was seen before under a version, so that other bytes under that version are noticed.
+public struct KnownRelease: Sendable, Hashable {
+    /// Where it came from.
+    public let origin: Origin
+    /// Which globs chose its files.
+    public let include: [String]
+    /// What it was.
+    public let id: ReleaseID
+
+    /// A known release.
+    public init(origin: Origin, include: [String], id: ReleaseID) {
+        (self.origin, self.include, self.id) = (origin, include, id)
+    }
+}
+
+extension ObservedModel {
+    /// Every release of this model that this machine has seen with its content.
+    public var known: [KnownRelease] {
+        generations.map { KnownRelease(origin: $0.release.origin, include: $0.release.include, id: $0.release.id) }
+            + memory.confirmed.map { KnownRelease(origin: $0.origin, include: $0.include, id: $0.release) }
+    }
+}
+
+extension [KnownRelease] {
+    /// The other content that a release's version was known with, if there is such.
+    public func contradiction(to release: Release) -> Digest? {
+        let same = filter {
+            $0.origin == release.origin && $0.include == release.include && $0.id.version == release.version
+        }
+        guard !same.isEmpty, !same.contains(where: { $0.id.contentDigest == release.contentDigest }) else { return nil }
+        return same.first?.id.contentDigest
+    }
+}

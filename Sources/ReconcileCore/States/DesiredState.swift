@@ -1,0 +1,66 @@
+/// What the YAML files say: version ranges and policies, before anything was looked at.
+public struct DesiredState: Sendable {
+    /// The digest of the files it was read from.
+    public let digest: Digest
+    /// What releases may require of this machine.
+    public let facts: [String: String]
+    /// Whether models that are no longer declared are removed.
+    public let prune: Bool
+    /// The declared models.
+    public let models: [ModelName: DesiredModel]
+
+    /// A desired state.
+    public init(digest: Digest, facts: [String: String], prune: Bool, models: [ModelName: DesiredModel]) {
+        (self.digest, self.facts, self.prune, self.models) = (digest, facts, prune, models)
+    }
+}
+
+/// What the file says of one model.
+public struct DesiredModel: Sendable {
+    /// The slot.
+    public let name: ModelName
+    /// Where it is published.
+    public let origin: Origin
+    /// Which versions are wanted.
+    public let range: VersionRange
+    /// Which files are wanted; all when empty.
+    public let include: [Glob]
+    /// How it may change.
+    public let policy: Policy
+    /// No activation before this moment.
+    public let notBefore: Timestamp?
+    /// The test of a staged generation.
+    public let check: Hook?
+    /// What makes the serving program load the new generation.
+    public let reload: Hook?
+    /// The test of the serving program.
+    public let probe: Hook?
+    /// Whether it is never pruned, also when its block is gone.
+    public let isProtected: Bool
+    /// `file:line:column` of its block.
+    public let place: String
+    /// The digest of check, reload, probe and facts: when it changes, a quarantine ends.
+    public let trialInputs: Digest
+    /// The digest of from, version and include: when it or the lock entry changes, a rollback's hold ends.
+    public let selector: Digest
+
+    /// What the file says of one model.
+    public init(
+        name: ModelName, origin: Origin, range: VersionRange, include: [Glob], policy: Policy, notBefore: Timestamp?,
+        check: Hook?, reload: Hook?, probe: Hook?, isProtected: Bool, place: String, trialInputs: Digest, selector: Digest
+    ) {
+        self.name = name
+        self.origin = origin
+        self.range = range
+        self.include = include
+        self.policy = policy
+        self.notBefore = notBefore
+        self.check = check
+        self.reload = reload
+        self.probe = probe
+        self.isProtected = isProtected
+        self.place = place
+        self.trialInputs = trialInputs
+        self.selector = selector
+    }
+}

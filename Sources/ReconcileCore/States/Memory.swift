@@ -1,0 +1,177 @@
+/// What cannot be observed about a model: holds, quarantine, approvals, attempts. One file a model, `memory/<model>.json`.
+public struct Memory: Codable, Hashable, Sendable {
+    /// The format of the file.
+    public static let formatVersion = 1
+
+    /// The format this was written in.
+    public var formatVersion = Memory.formatVersion
+    /// The order that the model stays where it is.
+    public var hold: Hold?
+    /// Content that did not work here.
+    public var quarantine: [Quarantine] = []
+    /// Content of which a trial could not tell whether it works.
+    public var undecided: [Undecided] = []
+    /// Changes a person said yes to.
+    public var approvals: [Approval] = []
+    /// Releases that worked here, oldest first; the last 64.
+    public var confirmed: [Confirmed] = []
+    /// The trial that is open, if one was started.
+    public var trial: Trial?
+    /// Whether the model must not be pruned; kept here because the block that says so may be gone.
+    public var isProtected = false
+
+    /// Nothing is remembered.
+    public init() {}
+
+    /// A person's order that a model stays at a version.
+    public struct Hold: Codable, Hashable, Sendable {
+        /// Which command made it.
+        public enum Kind: String, Codable, Hashable, Sendable {
+            /// `reconcile hold`: ends by `resume` or at `until` only.
+            case hold
+            /// `reconcile rollback`: ends also when the model's selector or lock entry changes.
+            case rollback
+        }
+        /// Which command made it.
+        public let kind: Kind
+        /// What is held.
+        public let release: ReleaseID
+        /// Who gave the order.
+        public let by: String
+        /// Why.
+        public let reason: String?
+        /// When.
+        public let at: Timestamp
+        /// When it ends by itself.
+        public let until: Timestamp?
+        /// The selector and lock entry of the model at that time.
+        public let selector: Digest
+
+        /// An order.
+        public init(
+            kind: Kind, release: ReleaseID, by: String, reason: String?, at: Timestamp, until: Timestamp?, selector: Digest
+        ) {
+            self.kind = kind
+            self.release = release
+            self.by = by
+            self.reason = reason
+            self.at = at
+            self.until = until
+            self.selector = selector
+        }
+    }
+
+    /// The memory that a content digest did not work for this model here.
+    public struct Quarantine: Codable, Hashable, Sendable {
+        /// What did not work.
+        public let release: ReleaseID
+        /// Why it is believed not to work.
+        public let cause: String
+        /// Since when.
+        public let at: Timestamp
+        /// The model's hooks and facts at that time; the quarantine ends when they change.
+        public let trialInputs: Digest
+
+        /// A quarantine.
+        public init(release: ReleaseID, cause: String, at: Timestamp, trialInputs: Digest) {
+            (self.release, self.cause, self.at, self.trialInputs) = (release, cause, at, trialInputs)
+        }
+    }
+
+    /// A trial that told nothing: the environment was at fault.
+    public struct Undecided: Codable, Hashable, Sendable {
+        /// What was tried.
+        public let release: ReleaseID
+        /// What happened.
+        public let cause: String
+        /// How often it was tried without an answer.
+        public let attempts: Int
+        /// When it is tried again.
+        public let retryAt: Timestamp
+
+        /// A trial without an answer.
+        public init(release: ReleaseID, cause: String, attempts: Int, retryAt: Timestamp) {
+            (self.release, self.cause, self.attempts, self.retryAt) = (release, cause, attempts, retryAt)
+        }
+    }
+
+    /// A person's yes to one exact change.
+    public struct Approval: Codable, Hashable, Sendable {
+        /// What was active; `nil` when nothing was.
+        public let from: Digest?
+        /// What may become active.
+        public let to: Digest
+        /// Who said yes.
+        public let by: String
+        /// When.
+        public let at: Timestamp
+        /// The digest of the saved plan that was applied, when that was the yes.
+        public let plan: Digest?
+
+        /// A yes.
+        public init(from: Digest?, to: Digest, by: String, at: Timestamp, plan: Digest? = nil) {
+            (self.from, self.to, self.by, self.at, self.plan) = (from, to, by, at, plan)
+        }
+    }
+
+    /// A release that worked here.
+    public struct Confirmed: Codable, Hashable, Sendable {
+        /// What worked.
+        public let release: ReleaseID
+        /// Where it came from.
+        public let origin: Origin
+        /// Which globs chose its files.
+        public let include: [String]
+        /// When it was confirmed first.
+        public let at: Timestamp
+
+        /// A release that worked.
+        public init(release: ReleaseID, origin: Origin, include: [String], at: Timestamp) {
+            (self.release, self.origin, self.include, self.at) = (release, origin, include, at)
+        }
+    }
+
+    /// A trial: from activate until confirm or revert.
+    public struct Trial: Codable, Hashable, Sendable {
+        /// What is tried.
+        public let release: ReleaseID
+        /// How often its probe was begun, interrupted ones included.
+        public var attempts: Int
+        /// Why it was halted, when the policy says that a failure leaves it as it is.
+        public var halted: String?
+
+        /// A trial.
+        public init(release: ReleaseID, attempts: Int, halted: String? = nil) {
+            (self.release, self.attempts, self.halted) = (release, attempts, halted)
+        }
+    }
+}
+
+extension Memory {
+    /// The hold that is in effect at a moment.
+    ///
+    /// - Parameter selector: The model's selector and lock entry now; `nil` when it is not declared.
+    public func hold(at now: Timestamp, selector current: Digest?) -> Hold? {
+        guard let hold, hold.until.map({ now < $0 }) ?? true else { return nil }
+        switch hold.kind {
+        case .hold: return hold
+        case .rollback: return current == nil || current == hold.selector ? hold : nil
+        }
+    }
+
+    /// The quarantine in effect for some content.
+    public func quarantine(of digest: Digest, trialInputs: Digest) -> Quarantine? {
+        quarantine.first { $0.release.contentDigest == digest && $0.trialInputs == trialInputs }
+    }
+
+    /// The trial without an answer that must not be repeated yet.
+    public func undecided(_ digest: Digest, at now: Timestamp) -> Undecided? {
+        undecided.first { $0.release.contentDigest == digest && now < $0.retryAt }
+    }
+
+    /// Whether some content ever worked here; such content is not quarantined by a trial.
+    public func wasConfirmed(_ digest: Digest) -> Bool { confirmed.contains { $0.release.contentDigest == digest } }
+
+    /// Whether a person said yes to this change.
+    public func approves(from: Digest?, to: Digest) -> Bool { approvals.contains { $0.from == from && $0.to == to } }
+}

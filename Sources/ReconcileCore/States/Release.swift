@@ -1,0 +1,126 @@
+/// One file of a release.
+public struct ReleaseFile: Codable, Hashable, Sendable {
+    /// Where it belongs inside the model.
+    public let path: ReleasePath
+    /// Its length in bytes, not negative.
+    public let size: Int64
+    /// The SHA-256 of its bytes.
+    public let sha256: Digest
+
+    /// A file of a release.
+    public init(path: ReleasePath, size: Int64, sha256: Digest) {
+        (self.path, self.size, self.sha256) = (path, size, sha256)
+    }
+}
+
+/// What a release needs of the machine and of other models before it may be activated.
+public struct Requirements: Codable, Hashable, Sendable {
+    /// Facts of the desired state with the versions they must have.
+    public var facts: [String: VersionRange]
+    /// Repositories of other models with the versions they must have.
+    public var models: [String: VersionRange]
+
+    /// Nothing, unless said otherwise.
+    public init(facts: [String: VersionRange] = [:], models: [String: VersionRange] = [:]) {
+        (self.facts, self.models) = (facts, models)
+    }
+
+    /// Reads both, each of which may be absent.
+    ///
+    /// - Throws: `DecodingError` when a range is not one.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        facts = try container.decodeIfPresent([String: VersionRange].self, forKey: .facts) ?? [:]
+        models = try container.decodeIfPresent([String: VersionRange].self, forKey: .models) ?? [:]
+    }
+
+    /// Whether nothing is required.
+    public var isEmpty: Bool { facts.isEmpty && models.isEmpty }
+}
+
+/// One published version of a model. Its identity is (version, content digest), whatever source it came from.
+public struct Release: Codable, Hashable, Sendable {
+    /// The published version.
+    public let version: Version
+    /// Where it is published.
+    public let origin: Origin
+    /// The source's own immutable address of it; for a catalog `sha256:` and the digest of the release file.
+    public let revision: String
+    /// The channel it is published on.
+    public let channel: String
+    /// When it was published, if the publisher says so.
+    public let publishedAt: Timestamp?
+    /// The publisher's word on how urgent it is.
+    public let priority: Priority?
+    /// What changed, for people.
+    public let changelog: String?
+    /// The licence, as an SPDX expression.
+    public let license: String?
+    /// What it needs.
+    public let requires: Requirements?
+    /// The globs that chose the files; empty when the release is whole.
+    public let include: [String]
+    /// The included files, sorted by path bytes.
+    public let files: [ReleaseFile]
+    /// The digest over ``files``.
+    public let contentDigest: Digest
+
+    /// A release of these files.
+    ///
+    /// - Parameters:
+    ///   - files: In any order; they are sorted.
+    ///   - contentDigest: As ``contentText(of:)`` hashes to; the caller computes it, because the core has no hash function.
+    public init(
+        version: Version, origin: Origin, revision: String, channel: String, publishedAt: Timestamp? = nil,
+        priority: Priority? = nil, changelog: String? = nil, license: String? = nil, requires: Requirements? = nil,
+        include: [String] = [], files: [ReleaseFile], contentDigest: Digest
+    ) {
+        self.version = version
+        self.origin = origin
+        self.revision = revision
+        self.channel = channel
+        self.publishedAt = publishedAt
+        self.priority = priority
+        self.changelog = changelog
+        self.license = license
+        self.requires = requires
+        self.include = include
+        self.files = files.sorted { $0.path < $1.path }
+        self.contentDigest = contentDigest
+    }
+
+    /// The text whose SHA-256 is the content digest: `<sha256>  <size>  <path>\n` for each file, sorted by path bytes.
+    public static func contentText(of files: [ReleaseFile]) -> String {
+        files.sorted { $0.path < $1.path }.map { "\($0.sha256)  \($0.size)  \($0.path)\n" }.joined()
+    }
+
+    /// The bytes of all its files.
+    public var bytes: Int64 { files.reduce(0) { saturatingSum($0, $1.size) } }
+
+    /// Who it is, without its files.
+    public var id: ReleaseID { ReleaseID(version: version, contentDigest: contentDigest) }
+
+    /// How urgent it is for a machine that holds `active`: the publisher's word, else derived from the step.
+    public func priority(from active: Version?) -> Priority {
+        priority ?? Priority(derivedFrom: active.map { StepSize(from: $0, to: version) } ?? .major)
+    }
+}
+
+/// Who a release is: what is compared, shown and written down.
+public struct ReleaseID: Codable, Hashable, Sendable {
+    /// The published version.
+    public let version: Version
+    /// The digest over the included files.
+    public let contentDigest: Digest
+
+    /// An identity.
+    public init(version: Version, contentDigest: Digest) {
+        (self.version, self.contentDigest) = (version, contentDigest)
+    }
+}
+
+/// The sum of two sizes, at most `Int64.max`: sizes come from outside and must not trap.
+public func saturatingSum(_ left: Int64, _ right: Int64) -> Int64 {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? .max : sum
+}

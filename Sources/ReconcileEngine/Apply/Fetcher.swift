@@ -1,0 +1,99 @@
+package import ReconcileCore
+import Synchronization
+import SystemPackage
+
+/// Carries out `fetch` and `verify`: brings the bytes of a change into the store and proves them. Needs no store lock.
+package struct Fetcher: Sendable {
+    private let reader: StoreReader
+    private let downloader: Downloader
+    private let sources: [String: any ModelSource]
+    private let report: ProgressReporter
+
+    /// Files that are fetched at once for one model.
+    private static let width = 4
+
+    package init(
+        reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource], report: @escaping ProgressReporter
+    ) {
+        (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
+    }
+
+    /// What was fetched.
+    package struct Fetched: Sendable {
+        package let release: VerifiedRelease
+        package let receivedBytes: Int64
+    }
+
+    /// Fetches what is missing of a change's files and hashes what is there.
+    ///
+    /// - Parameters:
+    ///   - only: The paths that are needed; all when `nil`.
+    ///   - observed: What the model holds: its stamps vouch for blobs that were hashed before.
+    /// - Throws: ``Fault`` of the source or the disk; `CancellationError`.
+    package func fetch(_ change: Change, only: Set<ReleasePath>? = nil, observed: ObservedModel) async throws -> Fetched {
+        guard let release = change.release else { throw Fault(.bug(detail: "\(change.action) has no release")) }
+        let needed = only.map { paths in release.files.filter { paths.contains($0.path) } } ?? release.files
+        report(.step(model: change.model, step: .fetch))
+        var received = try await download(missing(needed), of: release, model: change.model)
+        report(.step(model: change.model, step: .verify))
+        let trusted = try trustedStamps(change.model, observed, fresh: received.digests)
+        var (verified, wrong) = try await reader.verify(release, files: needed, trusted: trusted)
+        if !wrong.isEmpty {
+            // A blob went bad on disk: it goes, and good bytes come.
+            for file in wrong { try Disk().remove(reader.layout.blob(file.sha256)) }
+            received.bytes += try await download(wrong, of: release, model: change.model).bytes
+            (verified, wrong) = try await reader.verify(release, files: needed, trusted: trusted)
+        }
+        guard let verified else { throw Fault(.bug(detail: "\(wrong.count) blobs are wrong after they were fetched")) }
+        return Fetched(release: verified, receivedBytes: received.bytes)
+    }
+
+    private func missing(_ files: [ReleaseFile]) -> [ReleaseFile] {
+        var seen: Set<Digest> = []
+        return files.filter { file in
+            guard seen.insert(file.sha256).inserted else { return false }
+            guard let entry = DiskReader.entry(at: reader.layout.blob(file.sha256)) else { return true }
+            return entry.kind != .file || entry.size != file.size
+        }
+    }
+
+    private func download(
+        _ files: [ReleaseFile], of release: Release, model: ModelName
+    ) async throws -> (bytes: Int64, digests: Set<Digest>) {
+        guard !files.isEmpty else { return (0, []) }
+        guard let source = sources[release.origin.source] else {
+            throw Fault(.sourceUnreachable(url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
+        }
+        return try await withThrowingTaskGroup(of: Int64.self) { group in
+            var bytes: Int64 = 0
+            for (index, file) in files.enumerated() {
+                if index >= Self.width { bytes += try await group.next() ?? 0 }
+                let locations = try source.locations(of: file, version: release.version, in: release.origin.repository)
+                group.addTask {
+                    try await downloader.fetch(file, from: locations) { count in
+                        report(.received(model: model, file: file.path, bytes: count, size: file.size))
+                    }
+                }
+            }
+            for try await count in group { bytes += count }
+            return (bytes, Set(files.map(\.sha256)))
+        }
+    }
+
+    /// Stamps of files whose hash is known: those of generations, and blobs that were hashed while they came. A damaged
+    /// file no longer has the stamp of its record, so its stamp vouches for nothing.
+    private func trustedStamps(
+        _ model: ModelName, _ observed: ObservedModel, fresh: Set<Digest>
+    ) throws -> [Digest: Set<GenerationRecord.Stamp>] {
+        var trusted: [Digest: Set<GenerationRecord.Stamp>] = [:]
+        for generation in observed.generations {
+            guard let record = try? reader.record(of: model, generation.directory) else { continue }
+            for (file, stamp) in zip(record.release.files, record.stamps) { trusted[file.sha256, default: []].insert(stamp) }
+        }
+        for digest in fresh {
+            guard let entry = DiskReader.entry(at: reader.layout.blob(digest)) else { continue }
+            trusted[digest, default: []].insert(GenerationRecord.Stamp(entry))
+        }
+        return trusted
+    }
+}

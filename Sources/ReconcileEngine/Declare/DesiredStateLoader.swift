@@ -1,0 +1,51 @@
+import ReconcileCore
+package import SystemPackage
+import YAML
+
+/// Reads the desired-state files: parse, lay one over the other, check, decode.
+package struct DesiredStateLoader: Sendable {
+    private let paths: [FilePath]
+
+    /// A loader for files, the later of which are laid over the earlier.
+    package init(paths: [FilePath]) { self.paths = paths }
+
+    /// What the files say.
+    ///
+    /// - Throws: ``Problems`` with everything that is wrong in them, or ``Fault`` of kind `fileMissing` or `system`.
+    package func load() throws -> Declaration {
+        var documents: [Node] = []
+        var directories: [String: FilePath] = [:]
+        var contents: [String] = []
+        var problems = Problems()
+        let limits = Limits()
+        for path in paths {
+            guard let bytes = try DiskReader.contents(of: path, limit: limits.bytes + 1) else {
+                throw Fault(.fileMissing(path: path.string))
+            }
+            directories[path.string] = path.removingLastComponent()
+            contents.append("\(bytes.count) \(Hashing.digest(of: bytes))")
+            do {
+                documents.append(try Parser(Source(name: path.string, bytes: bytes), limits: limits).parse())
+            } catch let found as Problems {
+                problems.add(found)
+            }
+        }
+        guard problems.isEmpty, let first = documents.first, let last = paths.last else { throw problems }
+        let root = documents.dropFirst().reduce(first) { $0.overlaid(with: $1, isWhole: Self.isReplacedWhole) }
+        var reader = DesiredStateReader(root: root, directories: directories)
+        return try reader.read(
+            digest: Hashing.digest(of: contents.joined(separator: "\n")), lockPath: Self.lockPath(for: last),
+            defaultDirectory: paths[0].removingLastComponent())
+    }
+
+    /// Sources, checks, reloads and probes are replaced whole by an overlay; everything else merges key by key.
+    private static func isReplacedWhole(_ path: [String]) -> Bool {
+        if path.count == 2, path[0] == "sources" { return true }
+        return path.count == 3 && path[0] == "models" && ["check", "reload", "probe"].contains(path[2])
+    }
+
+    /// `desired-state.yaml` → `desired-state.lock`.
+    static func lockPath(for path: FilePath) -> FilePath {
+        path.removingLastComponent().appending("\(path.stem ?? "desired-state").lock")
+    }
+}

@@ -1,0 +1,173 @@
+import ReconcileCore
+import SystemPackage
+import YAML
+
+/// Turns a checked document into a ``Declaration``. What the shape cannot say (names that must exist, names that collide)
+/// is checked here, so that all problems still come in one report.
+struct DesiredStateReader {
+    private let root: Node
+    private var decoder = Decoder()
+    private let directories: [String: FilePath]
+
+    /// - Parameter directories: The directory of each file, by the name its marks have.
+    init(root: Node, directories: [String: FilePath]) {
+        (self.root, self.directories) = (root, directories)
+    }
+
+    /// The declaration.
+    ///
+    /// - Throws: ``Problems`` with everything that is wrong.
+    mutating func read(digest: Digest, lockPath: FilePath, defaultDirectory: FilePath) throws -> Declaration {
+        decoder.check(root, against: DesiredStateShape.root)
+        let sources = readSources()
+        let facts = readTexts(root["facts"])
+        let models = readModels(sources: sources, facts: facts)
+        guard decoder.problems.isEmpty else { throw decoder.problems }
+        let desired = DesiredState(digest: digest, facts: facts, prune: root["prune"]?.bool ?? false, models: models)
+        let store = root["store"].map { path($0) } ?? defaultDirectory.appending("models")
+        return Declaration(desired: desired, store: store, sources: sources, lockPath: lockPath)
+    }
+
+    private mutating func readSources() -> [String: SourceDeclaration] {
+        var sources: [String: SourceDeclaration] = [:]
+        for entry in root["sources"]?.entries ?? [] {
+            let node = entry.value
+            let allowsInsecure = node["allowInsecure"]?.bool ?? false
+            let addresses = ([node["http"]] + (node["mirrors"]?.elements ?? [])).compactMap(\.self)
+            for address in addresses { checkAddress(address, allowsInsecure: allowsInsecure) }
+            if let mirrors = node["mirrors"], node["http"] == nil {
+                decoder.report(mirrors.mark, "“mirrors” goes with “http” only")
+            }
+            let address: SourceDeclaration.Address =
+                node["directory"].map { .directory(path($0)) } ?? .http(addresses.compactMap(secret))
+            sources[entry.key] = SourceDeclaration(
+                name: entry.key, address: address, token: node["token"].flatMap(secret), allowsInsecure: allowsInsecure)
+        }
+        return sources
+    }
+
+    private mutating func checkAddress(_ node: Node, allowsInsecure: Bool) {
+        guard let text = node.text, !WebAddress.isAllowed(text, allowsInsecure: allowsInsecure) else { return }
+        decoder.report(
+            node.mark, "plain HTTP can be read and changed on its way",
+            hint: "use https://, or set allowInsecure: true on this source")
+    }
+
+    private mutating func readModels(sources: [String: SourceDeclaration], facts: [String: String]) -> [ModelName: DesiredModel] {
+        var models: [ModelName: DesiredModel] = [:]
+        var folded: [String: Node.Entry] = [:]
+        let factsText = facts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
+        for entry in root["models"]?.entries ?? [] {
+            guard let name = ModelName(entry.key) else { continue }
+            if let first = folded.updateValue(entry, forKey: name.folded) {
+                decoder.report(entry.mark, "“\(entry.key)” and “\(first.key)” differ only in case")
+            }
+            if let model = readModel(name, entry, sources: sources, factsText: factsText) { models[name] = model }
+        }
+        return models
+    }
+
+    private mutating func readModel(
+        _ name: ModelName, _ entry: Node.Entry, sources: [String: SourceDeclaration], factsText: String
+    ) -> DesiredModel? {
+        let node = entry.value
+        guard let from = node["from"], let origin = from.text.flatMap(Origin.init),
+            let range = node["version"]?.text.flatMap({ try? VersionRange($0) })
+        else { return nil }
+        if sources[origin.source] == nil {
+            let known = sources.keys.sorted()
+            decoder.report(
+                from.mark, "no source is named “\(origin.source)”",
+                hint: nearest(to: origin.source, in: known).map { "did you mean “\($0)”?" }
+                    ?? (known.isEmpty ? "declare it below “sources”" : "there are: \(known.joined(separator: ", "))"))
+        }
+        let include = node["include"]?.elements.compactMap { $0.text.flatMap(Glob.init) } ?? []
+        let check = node["check"].flatMap { hook($0, isReload: false) }
+        let reload = node["reload"].flatMap { hook($0, isReload: true) }
+        let probe = node["probe"].flatMap { hook($0, isReload: false) }
+        let trialText = factsText + [check, reload, probe].map { $0.map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
+        let selector = "\(origin)\n\(range)\n\(include.map(\.description).joined(separator: "\n"))"
+        return DesiredModel(
+            name: name, origin: origin, range: range, include: include, policy: policy(of: node),
+            notBefore: node["notBefore"]?.text.flatMap(Timestamp.init), check: check, reload: reload, probe: probe,
+            isProtected: node["protect"]?.bool ?? false, place: entry.mark.description,
+            trialInputs: Hashing.digest(of: trialText), selector: Hashing.digest(of: selector))
+    }
+
+    /// A model's own keys, else those of the common policy, else the defaults.
+    private func policy(of node: Node) -> Policy {
+        let common = root["policy"]
+        func value(_ key: String) -> Node? { node[key] ?? common?[key] }
+        func seconds(_ node: Node?) -> Int64? { node?.text.flatMap(Durations.seconds) }
+        let standard = Policy()
+        let keep = value("keep")
+        return Policy(
+            automatic: value("automatic")?.text.flatMap(StepSize.init) ?? standard.automatic,
+            channel: value("channel")?.text ?? standard.channel,
+            minimumAgeSeconds: seconds(value("minimumAge")) ?? standard.minimumAgeSeconds,
+            drift: value("drift")?.text.flatMap(Policy.Drift.init) ?? standard.drift,
+            onFailure: value("onFailure")?.text.flatMap(Policy.OnFailure.init) ?? standard.onFailure,
+            keep: Policy.Keep(
+                last: keep?["last"]?.integer ?? standard.keep.last,
+                withinSeconds: seconds(keep?["within"]) ?? standard.keep.withinSeconds))
+    }
+
+    private func hook(_ node: Node, isReload: Bool) -> Hook? {
+        let timeout = node["timeout"]?.text.flatMap(Durations.seconds) ?? 60
+        let attempts = node["attempts"]?.integer ?? (isReload ? 1 : 3)
+        if let exec = node["exec"] {
+            let words = exec.elements.compactMap(\.text)
+            return Hook(
+                call: .exec(command: command(words, in: directory(exec)), directory: directory(exec).string),
+                timeoutSeconds: timeout, attempts: attempts)
+        }
+        guard let http = node["http"], let url = http["url"].flatMap(secret) else { return nil }
+        var headers: [String: SecretText] = [:]
+        for header in http["headers"]?.entries ?? [] { headers[header.key] = secret(header.value) }
+        return Hook(
+            call: .http(
+                method: http["method"]?.text ?? (isReload ? "POST" : "GET"), url: url, headers: headers,
+                body: http["body"]?.text, status: http["status"]?.integer ?? 200),
+            timeoutSeconds: timeout, attempts: attempts)
+    }
+
+    /// A program that is named by a path is meant relative to the file; one without a slash is looked up in PATH.
+    private func command(_ words: [String], in directory: FilePath) -> [String] {
+        guard let program = words.first, program.contains("/") else { return words }
+        return [directory.pushing(FilePath(program)).lexicallyNormalized().string] + words.dropFirst()
+    }
+
+    private func canonicalText(_ hook: Hook) -> String {
+        switch hook.call {
+        case .exec(let command, _): "exec \(command.joined(separator: "\u{0}")) \(hook.timeoutSeconds) \(hook.attempts)"
+        case .http(let method, let url, let headers, let body, let status):
+            "http \(method) \(url) \(headers.sorted { $0.key < $1.key }) \(body ?? "-") \(status) \(hook.timeoutSeconds) \(hook.attempts)"
+        }
+    }
+
+    private func readTexts(_ node: Node?) -> [String: String] {
+        Dictionary((node?.entries ?? []).compactMap { entry in entry.value.text.map { (entry.key, $0) } }, uniquingKeysWith: { $1 })
+    }
+
+    private func secret(_ node: Node) -> SecretText? {
+        if let name = node["env"]?.text { return .environment(name: name) }
+        if let file = node["file"] { return .file(path: path(file).string) }
+        return node.text.map(SecretText.literal)
+    }
+
+    private func directory(_ node: Node) -> FilePath { directories[node.mark.source.name] ?? "." }
+
+    private func path(_ node: Node) -> FilePath {
+        let written = node.text ?? ""
+        let home = Environment.value("HOME") ?? "~"
+        let expanded = written.hasPrefix("~/") ? home + written.dropFirst() : written
+        return directory(node).pushing(FilePath(expanded)).lexicallyNormalized()
+    }
+}
+
+extension Node {
+    /// The whole number that a scalar stands for.
+    fileprivate var integer: Int? {
+        if case .scalar(let scalar) = content { scalar.int } else { nil }
+    }
+}

@@ -1,0 +1,69 @@
+import ReconcileCore
+import YAML
+
+// The grammars of the scalars in `desired-state.yaml`.
+extension DesiredStateShape {
+    static let words = Shape.Text("a text", example: "text")
+
+    static let path = Shape.Text("a path, relative to this file", pattern: ".", example: "./models") {
+        $0.isEmpty ? "a path must not be empty" : nil
+    }
+
+    static let name = Shape.Text(
+        "a name of letters, digits, `.`, `_` and `-`", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", example: "zoo"
+    ) { isPlainName($0, limit: 63) ? nil : "“\($0.prefix(80))” is not a name" }
+
+    static let modelName = Shape.Text(
+        "a model name of letters, digits, `.`, `_` and `-`, at most 63", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        example: "vad"
+    ) { ModelName($0) == nil ? "“\($0.prefix(80))” is not a model name" : nil }
+
+    static let channel = Shape.Text("a channel", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", example: "stable") {
+        isPlainName($0, limit: 63) ? nil : "“\($0.prefix(80))” is not a channel"
+    }
+
+    static let origin = Shape.Text(
+        "a source and a repository", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+$",
+        example: "zoo/silero-vad"
+    ) { Origin($0) == nil ? "“\($0.prefix(80))” is not of the form source/repository" : nil }
+
+    static let duration = Shape.Text("a duration", pattern: "^(0|[0-9]+[smhd])$", example: "5m") {
+        Durations.seconds($0) == nil ? "“\($0.prefix(40))” is not a duration" : nil
+    }
+
+    static let time = Shape.Text("an RFC 3339 time", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", example: "2026-12-01T02:00:00Z") {
+        Timestamp($0) == nil ? "“\($0.prefix(40))” is not a time" : nil
+    }
+
+    static let glob = Shape.Text("a glob", pattern: "^[^/]", example: "*.onnx") {
+        Glob($0) == nil ? "“\($0.prefix(80))” is not a glob" : nil
+    }
+
+    static let range = Shape.Text("a version range", pattern: ".", example: "^6.0") { text in
+        do throws(VersionRangeSyntaxError) {
+            _ = try VersionRange(text)
+            return nil
+        } catch {
+            return error.part.isEmpty ? error.reason : "“\(error.part.prefix(80))”: \(error.reason)"
+        }
+    }
+
+    static let url = Shape.Text("an http or https address", pattern: "^https?://", example: "https://models.example.com/") {
+        let isWeb = $0.hasPrefix("https://") || $0.hasPrefix("http://")
+        return isWeb && !$0.contains(" ") ? nil : "“\($0.prefix(80))” is not an address"
+    }
+
+    /// A text that may be kept out of the file.
+    static func secret(_ text: Shape.Text) -> Shape.Kind {
+        .either([
+            .text(text),
+            .object(
+                Shape(
+                    "a secret", exactlyOne: ["env", "file"],
+                    keys: [
+                        Shape.Key("env", .text(words), "The environment variable that holds it."),
+                        Shape.Key("file", .text(path), "The file that holds it."),
+                    ])),
+        ])
+    }
+}

@@ -1,0 +1,131 @@
+import ReconcileCore
+package import YAML
+
+/// The shape of `desired-state.yaml`: every key with its kind, default and meaning. The decoder checks files against it,
+/// `reconcile schema` prints it, and the README's table of defaults is held against it.
+package enum DesiredStateShape {
+    /// The whole file.
+    package static let root = Shape(
+        "the desired state",
+        keys: [
+            Shape.Key("apiVersion", .choice(["reconcile/v1"]), "The format of this file.", isRequired: true),
+            Shape.Key("store", .text(path), "Where the models are kept.", standard: "./models"),
+            Shape.Key(
+                "sources", .map(keys: name, values: .object(source)), "The places that publish models, by a name of your choice."),
+            Shape.Key("facts", .map(keys: name, values: .text(words)), "What releases may require of this machine."),
+            Shape.Key("policy", .object(Shape("the policy", keys: policyKeys)), "How models may change; a model may set any of these keys itself."),
+            Shape.Key("download", .object(download), "How bytes are fetched.", isSupported: false),
+            Shape.Key("prune", .boolean, "Whether models that are no longer declared are removed.", standard: "false"),
+            Shape.Key("notify", .list(.object(notify)), "Who is told about what.", isSupported: false),
+            Shape.Key("models", .map(keys: modelName, values: .object(model)), "The models of this machine, by name."),
+        ])
+
+    static let source = Shape(
+        "a source", exactlyOne: ["directory", "http", "huggingface", "oci", "s3"],
+        keys: [
+            Shape.Key("directory", .text(path), "A catalog in a directory."),
+            Shape.Key("http", secret(url), "A catalog on a web server."),
+            Shape.Key("mirrors", .list(secret(url)), "Other addresses of the same catalog, tried in this order."),
+            Shape.Key("token", secret(words), "Sent as a bearer token, to this source only."),
+            Shape.Key("allowInsecure", .boolean, "Whether plain HTTP is allowed beyond this machine.", standard: "false"),
+            Shape.Key("huggingface", secret(url), "A Hugging Face hub.", isSupported: false),
+            Shape.Key("oci", .text(words), "An OCI registry.", isSupported: false),
+            Shape.Key("s3", .text(words), "A bucket.", isSupported: false),
+            Shape.Key("region", .text(words), "The bucket's region.", isSupported: false),
+            Shape.Key("endpoint", .text(words), "The bucket's endpoint.", isSupported: false),
+            Shape.Key("trust", .object(trust), "Whose signatures are required.", isSupported: false),
+        ])
+
+    static let trust = Shape(
+        "trust",
+        keys: [
+            Shape.Key("tuf", .object(Shape("a TUF root", keys: [Shape.Key("root", .text(path), "The trusted root.")])), "The Update Framework."),
+            Shape.Key("signature", .text(path), "A public key."),
+        ])
+
+    static let download = Shape(
+        "the download settings",
+        keys: [
+            Shape.Key("bandwidth", .text(words), "Bytes per second for all connections together."),
+            Shape.Key("connections", .integer(1...256), "Connections at once."),
+        ])
+
+    static let notify = Shape(
+        "a notification",
+        keys: [
+            Shape.Key("webhook", secret(url), "An address that is posted to."),
+            Shape.Key("events", .list(.text(words)), "What is told."),
+            Shape.Key("minimumPriority", .choice(Priority.allCases.map(\.rawValue)), "What is urgent enough."),
+        ])
+
+    static let keep = Shape(
+        "keep",
+        keys: [
+            Shape.Key("last", .integer(1...10_000), "This many generations stay, the active one included.", standard: "3"),
+            Shape.Key("within", .text(duration), "Generations left no longer ago than this stay.", standard: "30d"),
+        ])
+
+    static let window = Shape(
+        "a window",
+        keys: [
+            Shape.Key("allow", .text(words), "When activation is allowed."), Shape.Key("deny", .text(words), "When it is not."),
+            Shape.Key("duration", .text(duration), "For how long."), Shape.Key("timeZone", .text(words), "Where."),
+        ])
+
+    static let verify = Shape(
+        "verify",
+        keys: [
+            Shape.Key("format", .choice(["strict", "warn", "off"]), "Checks of file formats."),
+            Shape.Key("pickle", .choice(["deny", "scan", "allow"]), "What pickle files may do."),
+        ])
+
+    static let policyKeys = [
+        Shape.Key("automatic", .choice(["none", "patch", "minor", "major"]), "The largest step taken without a person.", standard: "minor"),
+        Shape.Key("channel", .text(channel), "The channel whose releases are taken.", standard: "stable"),
+        Shape.Key("minimumAge", .text(duration), "A release younger than this waits.", standard: "0d"),
+        Shape.Key("drift", .choice(Policy.Drift.allCases.map(\.rawValue)), "What happens to files that changed on disk.", standard: "heal"),
+        Shape.Key("onFailure", .choice(Policy.OnFailure.allCases.map(\.rawValue)), "What happens when a new release does not work.", standard: "rollback"),
+        Shape.Key("keep", .object(keep), "Which generations stay for rollback; the active and the last good one always do."),
+        Shape.Key("windows", .list(.object(window)), "When activation is allowed.", isSupported: false),
+        Shape.Key("verify", .object(verify), "Checks of file formats.", isSupported: false),
+    ]
+
+    static let exec = Shape.Key("exec", .list(.text(words)), "A program with its arguments; `{path}` is the generation.")
+    static let timeout = Shape.Key("timeout", .text(duration), "How long one attempt may take.", standard: "60s")
+
+    static let http = Shape(
+        "an HTTP request",
+        keys: [
+            Shape.Key("method", .choice(["GET", "HEAD", "POST", "PUT"]), "The method.", standard: "GET (reload: POST)"),
+            Shape.Key("url", secret(url), "The address.", isRequired: true),
+            Shape.Key("headers", .map(keys: words, values: secret(words)), "Headers to send."),
+            Shape.Key("body", .text(words), "What is sent."),
+            Shape.Key("status", .integer(100...599), "The status that means it works.", standard: "200"),
+        ])
+
+    static let check = Shape("a check", exactlyOne: ["exec"], keys: [exec, timeout])
+    static let reload = Shape(
+        "a reload", exactlyOne: ["exec", "http"], keys: [exec, Shape.Key("http", .object(http), "A request."), timeout])
+    static let probe = Shape(
+        "a probe", exactlyOne: ["exec", "http"],
+        keys: [
+            exec, Shape.Key("http", .object(http), "A request."), timeout,
+            Shape.Key("attempts", .integer(1...100), "How often it is asked before its answer counts.", standard: "3"),
+        ])
+
+    static let model = Shape(
+        "a model", exactlyOne: ["version", "revision"],
+        keys: [
+            Shape.Key("from", .text(origin), "The source and the repository in it.", isRequired: true),
+            Shape.Key("version", .text(range), "Which versions are wanted."),
+            Shape.Key("revision", .text(words), "A branch, tag or commit instead of a version.", isSupported: false),
+            Shape.Key("include", .list(.text(glob)), "Which files are wanted; all without it."),
+            Shape.Key("notBefore", .text(time), "No activation before this moment."),
+            Shape.Key("check", .object(check), "A test of the staged release, before it is activated."),
+            Shape.Key("reload", .object(reload), "What makes the serving program load the new release."),
+            Shape.Key("probe", .object(probe), "A test of the serving program, after the new release was activated."),
+            Shape.Key("protect", .boolean, "Never pruned, also when this block is gone.", standard: "false"),
+            Shape.Key("group", .text(words), "Models of a group switch together.", isSupported: false),
+            Shape.Key("dependsOn", .list(.text(words)), "Models that are activated before this one.", isSupported: false),
+        ] + policyKeys)
+}

@@ -1,0 +1,30 @@
+import Foundation
+
+/// Rules for the addresses that are asked.
+enum WebAddress {
+    /// Whether an address may be asked: HTTPS, or plain HTTP to this machine, or where somebody said so.
+    static func isAllowed(_ text: String, allowsInsecure: Bool) -> Bool {
+        guard text.lowercased().hasPrefix("http://") else { return true }
+        return allowsInsecure || isLoopback(host: URL(string: text)?.host() ?? "")
+    }
+
+    private static func isLoopback(host: String) -> Bool {
+        if host == "localhost" || host == "::1" || host == "[::1]" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// Whether two addresses have the same scheme, host and port, so that credentials may go to both.
+    static func haveSameOrigin(_ first: URL, _ second: URL) -> Bool {
+        func port(_ url: URL) -> Int { url.port ?? (url.scheme?.lowercased() == "https" ? 443 : 80) }
+        return first.scheme?.lowercased() == second.scheme?.lowercased()
+            && first.host()?.lowercased() == second.host()?.lowercased() && port(first) == port(second)
+    }
+
+    /// An address without user, password, query and fragment, for people: those may hold secrets.
+    static func shown(_ text: String) -> String {
+        guard var parts = URLComponents(string: text) else { return "(an address)" }
+        (parts.user, parts.password, parts.query, parts.fragment) = (nil, nil, nil, nil)
+        return parts.string ?? "(an address)"
+    }
+}

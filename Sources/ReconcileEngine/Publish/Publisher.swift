@@ -1,0 +1,174 @@
+public import ReconcileCore
+import SystemPackage
+
+/// Writes catalogs: a directory that any static web server can serve.
+public struct Publisher: Sendable {
+    /// What is published with a release.
+    public struct Description: Sendable {
+        /// The version.
+        public var version: Version
+        /// The channel; `stable` unless said otherwise.
+        public var channel = "stable"
+        /// How urgent it is.
+        public var priority: Priority?
+        /// What changed.
+        public var changelog: String?
+        /// The licence.
+        public var license: String?
+        /// What it needs.
+        public var requires: Requirements?
+
+        /// A release of a version on the stable channel.
+        public init(version: Version) { self.version = version }
+    }
+
+    private let catalog: FilePath
+    private let repository: String
+    private let disk = Disk()
+
+    /// A publisher for one repository of a catalog.
+    ///
+    /// - Throws: ``Fault`` of kind `unusable` when the repository's name is not allowed.
+    public init(catalog: String, repository: String) throws {
+        guard Origin("catalog/\(repository)") != nil else {
+            throw Fault(.unusable(what: "“\(repository)”", detail: "a repository is made of names of letters, digits, `.`, `_` and `-`"))
+        }
+        (self.catalog, self.repository) = (FilePath(catalog), repository)
+    }
+
+    private var directory: FilePath { catalog.pushing(FilePath(repository)) }
+    private var indexPath: FilePath { directory.appending("index.json") }
+
+    /// Publishes the files of a directory as a release. Files first, then the release file, then the index: a reader of the
+    /// catalog never sees a release that is not complete.
+    ///
+    /// - Returns: The release, and whether it was there already with the same bytes (then nothing was written).
+    /// - Throws: ``Fault`` of kind `alreadyPublished` when the version exists with other bytes, `unusable` or `system`.
+    public func publish(_ source: String, _ description: Description, at now: Timestamp) async throws -> (release: ContentSummary, isNew: Bool) {
+        let files = try await scan(FilePath(source))
+        let digest = Hashing.contentDigest(of: files)
+        var index = try readIndex()
+        if let entry = index.releases.first(where: { $0.version == description.version }) {
+            let existing = try readRelease(entry)
+            guard Hashing.contentDigest(of: existing.files) == digest else {
+                throw Fault(.alreadyPublished(version: entry.version.description, path: directory.appending(entry.version.description).string))
+            }
+            return (ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size }), false)
+        }
+        let release = CatalogRelease(
+            format: CatalogIndex.currentFormat, repository: repository, version: description.version,
+            channel: description.channel, publishedAt: now, priority: description.priority, changelog: description.changelog,
+            license: description.license, requires: description.requires, files: files)
+        let bytes = try JSONFile.bytes(of: release)
+        try place(FilePath(source), release, bytes)
+        index.releases.append(
+            CatalogIndex.Entry(
+                version: release.version, channel: release.channel, publishedAt: now,
+                release: .init(path: "\(release.version)/release.json", sha256: Hashing.digest(of: bytes)), yanked: nil))
+        try write(&index)
+        return (ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size }), true)
+    }
+
+    /// What was published, in numbers.
+    public struct ContentSummary: Sendable {
+        /// The content digest.
+        public let digest: Digest
+        /// How many files.
+        public let files: Int
+        /// How many bytes.
+        public let bytes: Int64
+    }
+
+    /// Withdraws a version: it stays readable for those who hold it, and nobody takes it any more.
+    ///
+    /// - Returns: Whether it was not yet withdrawn.
+    /// - Throws: ``Fault`` of kind `unusable` when the version is not published.
+    public func yank(_ version: Version) throws -> Bool {
+        var index = try readIndex()
+        guard let place = index.releases.firstIndex(where: { $0.version == version }) else {
+            let known = index.releases.map(\.version.description).joined(separator: ", ")
+            throw Fault(.unusable(what: "\(repository) \(version)", detail: known.isEmpty ? "nothing is published there" : "published are: \(known)"))
+        }
+        guard index.releases[place].yanked != true else { return false }
+        index.releases[place].yanked = true
+        try write(&index)
+        return true
+    }
+
+    private func readIndex() throws -> CatalogIndex {
+        guard let bytes = try DiskReader.contents(of: indexPath, limit: CatalogIndex.limitBytes) else {
+            return CatalogIndex(format: CatalogIndex.currentFormat, repository: repository, releases: [])
+        }
+        let index = try JSONFile.value(CatalogIndex.self, from: bytes, name: indexPath.string)
+        guard index.format == CatalogIndex.currentFormat else {
+            throw Fault(.formatUnknown(path: indexPath.string, found: index.format, supported: CatalogIndex.currentFormat))
+        }
+        return index
+    }
+
+    private func readRelease(_ entry: CatalogIndex.Entry) throws -> CatalogRelease {
+        let path = directory.appending(entry.version.description).appending("release.json")
+        guard let bytes = try DiskReader.contents(of: path, limit: CatalogRelease.limitBytes) else {
+            throw Fault(.fileMissing(path: path.string))
+        }
+        return try JSONFile.value(CatalogRelease.self, from: bytes, name: path.string)
+    }
+
+    private func write(_ index: inout CatalogIndex) throws {
+        index.releases.sort { $0.version > $1.version }
+        try disk.write(JSONFile.bytes(of: index), to: indexPath)
+    }
+
+    /// All files of a directory with their digests; hidden ones and links to the outside are refused, not skipped in silence.
+    private func scan(_ root: FilePath) async throws -> [ReleaseFile] {
+        guard DiskReader.realPath(root) != nil else { throw Fault(.fileMissing(path: root.string)) }
+        var files: [ReleaseFile] = []
+        var pending = [""]
+        while let prefix = pending.popLast() {
+            let place = prefix.isEmpty ? root : root.pushing(FilePath(prefix))
+            for name in try DiskReader.names(in: place) where name != ".DS_Store" {
+                let text = prefix.isEmpty ? name : "\(prefix)/\(name)"
+                guard let path = ReleasePath(text), text != "release.json" else {
+                    throw Fault(.unusable(what: "“\(text)”", detail: "a release cannot have a file of this name"))
+                }
+                switch DiskReader.entry(at: place.appending(name))?.kind {
+                case .directory: pending.append(text)
+                case .file:
+                    let (size, digest) = try await Hashing.digest(ofFile: place.appending(name))
+                    files.append(ReleaseFile(path: path, size: size, sha256: digest))
+                case .link, .other, nil:
+                    throw Fault(.unusable(what: "“\(text)”", detail: "it is a link or a device; a release has files only"))
+                }
+            }
+        }
+        files.sort { $0.path < $1.path }
+        do {
+            try checkFileList(files)
+        } catch {
+            throw Fault(.unusable(what: root.string, detail: "\(error)"))
+        }
+        return files
+    }
+
+    /// Copies the files and the release file beside their final place and renames them in, so that a crash leaves nothing
+    /// that looks published.
+    private func place(_ source: FilePath, _ release: CatalogRelease, _ bytes: [UInt8]) throws {
+        let final = directory.appending(release.version.description)
+        let temporary = directory.appending(".publish-\(release.version)")
+        try disk.makeDirectory(directory)
+        try disk.removeTree(temporary)
+        try disk.makeDirectory(temporary)
+        for file in release.files {
+            let target = temporary.pushing(FilePath(file.path.description))
+            try disk.makeDirectory(target.removingLastComponent())
+            try disk.duplicate(source.pushing(FilePath(file.path.description)), at: target)
+            guard DiskReader.entry(at: target)?.size == file.size else {
+                throw Fault(.unusable(what: "“\(file.path)”", detail: "it changed while it was published"))
+            }
+        }
+        try disk.write(bytes, to: temporary.appending("release.json"))
+        // A directory without an index entry is what a crash left: nobody was told of it.
+        try disk.removeTree(final)
+        try disk.move(temporary, to: final)
+    }
+}

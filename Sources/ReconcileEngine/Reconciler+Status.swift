@@ -1,0 +1,176 @@
+public import ReconcileCore
+import SystemPackage
+
+/// What runs on a machine, for people, scripts and `plan --against`.
+public struct Status: Codable, Sendable {
+    /// One model.
+    public struct Model: Codable, Sendable {
+        /// Its name.
+        public let model: ModelName
+        /// The range that is declared; `nil` when the model is not.
+        public let range: String?
+        /// The version that is active.
+        public let active: Version?
+        /// Its content.
+        public let contentDigest: Digest?
+        /// Where it came from.
+        public let origin: Origin?
+        /// Whether a trial is open.
+        public let isTrial: Bool
+        /// How many of its files are damaged.
+        public let damagedFiles: Int
+        /// When it was activated.
+        public let since: Timestamp?
+        /// The versions that are kept for rollback.
+        public let kept: [Version]
+        /// The hold in effect.
+        public let hold: Memory.Hold?
+        /// What did not work.
+        public let quarantine: [Memory.Quarantine]
+        /// What is broken.
+        public let fault: Fault?
+    }
+
+    /// The format of the JSON.
+    public var formatVersion = 1
+    /// When it was made.
+    public let createdAt: Timestamp
+    /// The store.
+    public let store: String
+    /// The models, sorted.
+    public let models: [Model]
+    /// Downloads that were begun and not finished, by digest, with the bytes that are safe.
+    public let partials: [String: Int64]
+    /// What was observed, whole: what `plan --against` plans from.
+    public let observed: ObservedState
+}
+
+extension Reconciler {
+    /// What is on this machine; asks no source.
+    ///
+    /// - Parameter only: The models to report; all when empty.
+    /// - Throws: ``Fault``.
+    public func status(only: Set<ModelName> = []) async throws -> Status {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        let survey = try await localSurvey(declaration)
+        let observed = survey.observation.state
+        let names = Set(observed.models.filter { $0.value.isPresent || declaration.desired.models[$0.key] != nil }.keys)
+        for name in only where !names.contains(name) { try checkNames([name], declaration) }
+        let models = names.filter { only.isEmpty || only.contains($0) }.sorted().map { name in
+            describe(name, observed.models[name] ?? ObservedModel(), declaration.desired.models[name], survey)
+        }
+        let partials = try DiskReader.names(in: survey.layout.partials).map { name in
+            (name, PartialFile.safeBytes(in: survey.layout.partials.appending(name)))
+        }
+        return Status(
+            createdAt: survey.now, store: declaration.store.string, models: models,
+            partials: Dictionary(partials, uniquingKeysWith: { $1 }), observed: observed)
+    }
+
+    private func describe(_ name: ModelName, _ model: ObservedModel, _ desired: DesiredModel?, _ survey: Survey) -> Status.Model {
+        let active = model.slot.generation
+        var damaged = 0
+        if case .damaged(_, let damage) = model.slot { damaged = damage.count }
+        let quarantine = model.memory.quarantine.filter { desired == nil || $0.trialInputs == desired?.trialInputs }
+        return Status.Model(
+            model: name, range: desired?.range.description, active: active?.release.version,
+            contentDigest: active?.release.contentDigest, origin: active?.release.origin, isTrial: model.trial != nil,
+            damagedFiles: damaged, since: active?.usedAt,
+            kept: model.generations.filter { $0.directory != active?.directory }.map(\.release.version).sorted(by: >),
+            hold: model.memory.hold(at: survey.now, selector: survey.selectors[name]), quarantine: quarantine,
+            fault: model.fault ?? (model.slot == .foreign ? Fault(.occupied(path: survey.layout.link(name).string), model: name) : nil))
+    }
+
+    /// Reads the JSON that `reconcile status -o json` printed on another machine.
+    ///
+    /// - Throws: ``Fault`` of kind `fileMissing` or `fileDamaged`.
+    public static func readStatus(_ path: String) throws -> Status {
+        guard let bytes = try DiskReader.contents(of: FilePath(path), limit: 512 << 20) else {
+            throw Fault(.fileMissing(path: path))
+        }
+        return try JSONFile.value(Status.self, from: bytes, name: path)
+    }
+
+    /// The real path of a model's active generation: what programs resolve once and open everything below.
+    ///
+    /// - Throws: ``Fault`` of kind `notKept` when nothing is active.
+    public func path(of model: ModelName) async throws -> String {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        let reader = StoreReader(layout: StoreLayout(root: declaration.store))
+        guard let directory = reader.activeDirectory(of: model) else {
+            if declaration.desired.models[model] == nil { try checkNames([model], declaration) }
+            throw Fault(.notKept(version: nil, kept: []), model: model)
+        }
+        let path = reader.layout.generation(model, directory)
+        return (DiskReader.realPath(path) ?? path).string
+    }
+
+    /// The latest events of the history, newest first.
+    ///
+    /// - Throws: ``Fault`` of kind `fileDamaged`.
+    package func history(of model: ModelName?, limit: Int) throws -> [History.Event] {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        return try History(path: StoreLayout(root: declaration.store).history).events(model: model, limit: limit)
+    }
+
+    /// Which versions a model could have.
+    public struct Outdated: Codable, Sendable {
+        /// The model.
+        public let model: ModelName
+        /// What the lock says, else what is active.
+        public let current: Version?
+        /// The newest that is taken without a person.
+        public let withinAutomatic: Version?
+        /// The newest in the range.
+        public let withinRange: Version?
+        /// The newest at all, on any channel.
+        public let newest: Version?
+        /// How urgent the newest in the range is, when it is newer than the current one.
+        public let priority: Priority?
+        /// What could not be found out.
+        public let fault: Fault?
+    }
+
+    /// What is published for each model, beside what it has.
+    ///
+    /// - Parameter only: The models to ask about; all when empty.
+    /// - Throws: ``Fault``; a source that does not answer is in its model's row.
+    public func outdated(only: Set<ModelName> = []) async throws -> [Outdated] {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        try checkNames(only, declaration)
+        let survey = try await localSurvey(declaration)
+        var rows: [Outdated] = []
+        for model in declaration.desired.models.values.sorted(by: { $0.name < $1.name }) where only.isEmpty || only.contains(model.name) {
+            let active = survey.observation.state.models[model.name]?.slot.generation?.release.version
+            let current = survey.lock?.lock.models[model.name]?.version ?? active
+            do {
+                guard let source = survey.sources[model.origin.source] else { continue }
+                rows.append(try await row(model, current, source))
+            } catch let fault as Fault {
+                rows.append(
+                    Outdated(
+                        model: model.name, current: current, withinAutomatic: nil, withinRange: nil, newest: nil, priority: nil,
+                        fault: fault.about(model.name)))
+            }
+        }
+        return rows
+    }
+
+    private func row(_ model: DesiredModel, _ current: Version?, _ source: any ModelSource) async throws -> Outdated {
+        let listings = try await source.list(model.origin.repository).filter { !$0.isYanked }.sorted { $0.version > $1.version }
+        let inRange = listings.filter {
+            model.range.contains($0.version, admittingPrereleases: model.policy.admitsPrereleases)
+                && model.policy.admits(channel: $0.channel)
+        }
+        let automatic = inRange.first { listing in
+            current.map { StepSize(from: $0, to: listing.version) <= model.policy.automatic || listing.version == $0 } ?? true
+        }
+        var priority: Priority?
+        if let best = inRange.first, let current, best.version > current {
+            priority = try await source.describe(best, of: model.origin.repository).priority(from: current)
+        }
+        return Outdated(
+            model: model.name, current: current, withinAutomatic: automatic?.version, withinRange: inRange.first?.version,
+            newest: listings.first { !$0.version.isPrerelease }?.version ?? listings.first?.version, priority: priority, fault: nil)
+    }
+}

@@ -1,0 +1,218 @@
+public import ReconcileCore
+import SystemPackage
+
+// Care of the store: verify, gc, remove, adopt.
+extension Reconciler {
+    /// What a verification found in one generation.
+    public struct Verification: Codable, Sendable {
+        /// The model.
+        public let model: ModelName
+        /// The version.
+        public let version: Version
+        /// Whether it is the active one.
+        public let isActive: Bool
+        /// How many files were hashed or looked at.
+        public let files: Int
+        /// Their bytes.
+        public let bytes: Int64
+        /// The files that differ.
+        public let damage: [Damage]
+    }
+
+    /// Compares every generation with its release.
+    ///
+    /// - Parameters:
+    ///   - only: The models to verify; all when empty.
+    ///   - deep: Whether every file is hashed, not only those whose stamp changed.
+    ///   - repair: Whether what is damaged is fetched again: active generations now, kept ones when they are needed.
+    /// - Throws: ``Fault``.
+    public func verify(only: Set<ModelName> = [], deep: Bool, repair: Bool) async throws -> [Verification] {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        let reader = StoreReader(layout: StoreLayout(root: declaration.store))
+        try reader.checkFormat()
+        let names = try reader.modelNames()
+        for name in only where !names.contains(name) { try checkNames([name], declaration) }
+        var jobs: [(ModelName, String, GenerationRecord)] = []
+        for name in names.sorted() where only.isEmpty || only.contains(name) {
+            for directory in Set(try reader.generationDirectories(of: name) + [reader.activeDirectory(of: name)].compactMap(\.self)).sorted() {
+                guard let record = try? reader.record(of: name, directory) else { continue }
+                jobs.append((name, directory, record))
+            }
+        }
+        let damage = try await Self.inspect(jobs, in: reader.layout, deep: deep)
+        let found = zip(jobs, damage).map { job, damage in
+            Verification(
+                model: job.0, version: job.2.release.version, isActive: reader.activeDirectory(of: job.0) == job.1,
+                files: job.2.release.files.count, bytes: job.2.release.bytes, damage: damage)
+        }
+        guard repair, found.contains(where: { !$0.damage.isEmpty }) else { return found }
+        try await markSuspect(zip(jobs, damage).filter { !$1.isEmpty }.map { ($0, $1) }, reader.layout)
+        let broken = Set(found.filter { $0.isActive && !$0.damage.isEmpty }.map(\.model))
+        try await repairActive(broken, declaration)
+        return try await verify(only: only, deep: deep, repair: false)
+    }
+
+    /// Hashes files of many generations on all cores, large and small ones mixed, in the order of the jobs.
+    private static func inspect(
+        _ jobs: [(ModelName, String, GenerationRecord)], in layout: StoreLayout, deep: Bool
+    ) async throws -> [[Damage]] {
+        try await withThrowingTaskGroup(of: (Int, [Damage]).self) { group in
+            var found: [[Damage]] = Array(repeating: [], count: jobs.count)
+            var started = 0
+            for (job, (name, directory, record)) in jobs.enumerated() {
+                let path = layout.generation(name, directory)
+                for (index, file) in record.release.files.enumerated() {
+                    if started >= 4, let (job, damage) = try await group.next() { found[job] += damage }
+                    started += 1
+                    let stamp = record.stamps[index]
+                    group.addTask {
+                        (job, try await Observer.damage(of: file, stamp: stamp, at: path, deep: deep).map { [$0] } ?? [])
+                    }
+                }
+            }
+            for try await (job, damage) in group { found[job] += damage }
+            return found.map { $0.sorted { $0.path < $1.path } }
+        }
+    }
+
+    /// Takes the stamps of damaged files away, so that the next look finds them however well they are disguised.
+    private func markSuspect(
+        _ damaged: [((ModelName, String, GenerationRecord), [Damage])], _ layout: StoreLayout
+    ) async throws {
+        let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
+        for ((name, directory, record), damage) in damaged {
+            let paths = Set(damage.map(\.path))
+            try writer.write(record.distrusting(paths), of: name, directory)
+        }
+    }
+
+    private func repairActive(_ names: Set<ModelName>, _ declaration: Declaration) async throws {
+        let survey = try await localSurvey(declaration)
+        let changes = names.sorted().compactMap { name -> Change? in
+            guard case .damaged(let generation, let damage) = survey.observation.state.models[name]?.slot else { return nil }
+            return Change(
+                model: name, action: .repair, from: generation.release.id, to: generation.release.id,
+                release: generation.release, reason: .damaged(files: damage.count), steps: [.fetch, .verify, .stage])
+        }
+        let applier = Applier(
+            layout: survey.layout, desired: declaration.desired.models, sources: survey.sources, settings: settings,
+            now: survey.now
+        ) { change, observed in observed.slot.generation?.release.id == change.to ? change : nil }
+        let outcomes = changes.isEmpty ? [] : try await applier.apply(changes)
+        record(outcomes, in: survey.layout, planDigest: nil)
+        for case .failed(let fault) in outcomes.map(\.result) { throw fault }
+    }
+
+    /// Deletes what nothing needs.
+    ///
+    /// - Parameter isDryRun: Whether it is only listed.
+    /// - Throws: ``Fault``.
+    package func collectGarbage(isDryRun: Bool) async throws -> [GarbageCollector.Item] {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        let layout = StoreLayout(root: declaration.store)
+        let keep = declaration.desired.models.mapValues(\.policy.keep)
+        guard DiskReader.entry(at: layout.format) != nil else { return [] }
+        if isDryRun {
+            return try await GarbageCollector(reader: StoreReader(layout: layout), now: settings.clock()).collect(keep: keep)
+        }
+        let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
+        return try await GarbageCollector(writer: writer, now: settings.clock()).collect(keep: keep)
+    }
+
+    /// Takes a model that is no longer declared out of the store; its files stay in the trash for a day.
+    ///
+    /// - Parameter evenProtected: Whether a model that was declared with `protect` goes too.
+    /// - Throws: ``Fault`` of kind `stillDeclared`, `protected` or `modelUnknown`.
+    public func remove(_ model: ModelName, evenProtected: Bool = false) async throws {
+        let declaration = try DesiredStateLoader(paths: files).load()
+        if let desired = declaration.desired.models[model] { throw Fault(.stillDeclared(place: desired.place), model: model) }
+        let layout = StoreLayout(root: declaration.store)
+        guard try StoreReader(layout: layout).modelNames().contains(model) else {
+            throw Fault(.modelUnknown(name: model.description, nearest: nil))
+        }
+        let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
+        let (observed, _) = try await Observer(reader: writer.reader).observe(model)
+        guard evenProtected || !observed.memory.isProtected else { throw Fault(.protected, model: model) }
+        let now = settings.clock()
+        try writer.remove(model, at: now)
+        let active = observed.slot.generation?.release.id
+        record(
+            [
+                History.Event(
+                    at: now, kind: "removed", model: model.description, who: settings.user,
+                    from: active.map { "\($0.version) \($0.contentDigest.short)" })
+            ], in: layout)
+    }
+
+    /// What an adoption did.
+    public struct Adoption: Sendable {
+        /// How many files of the release were already there with the right bytes.
+        public let matched: Int
+        /// How many files the release has.
+        public let files: Int
+        /// Where the user's own files are now.
+        public let aside: String
+        /// What became of it.
+        public let outcome: Outcome
+    }
+
+    /// Takes over a directory that a user put at the model's place: files with the right bytes are copied instead of fetched,
+    /// the release is staged and checked, and the link takes the directory's place; the directory itself moves aside.
+    ///
+    /// - Throws: ``Fault`` of kind `unusable` when there is nothing to adopt, or none of its files is of the release.
+    public func adopt(_ model: ModelName) async throws -> Adoption {
+        var survey = try await survey(only: [model], isDryRun: false)
+        let place = survey.layout.link(model)
+        guard survey.observation.state.models[model]?.slot == .foreign else {
+            throw Fault(.unusable(what: place.string, detail: "there is nothing of yours to adopt"), model: model)
+        }
+        survey.observation.state.models[model]?.slot = .empty
+        guard let change = survey.plan(only: [model]).changes.first, let release = change.release else {
+            throw Fault(.unusable(what: place.string, detail: "no release can be installed for it now; see reconcile plan"), model: model)
+        }
+        try StoreWriter.prepare(survey.layout)
+        let matched = try await takeOver(release, from: DiskReader.realPath(place) ?? place, survey.layout)
+        guard matched > 0 else {
+            throw Fault(.unusable(what: place.string, detail: "none of its files is one of \(release.version)"), model: model)
+        }
+        let aside = unusedName(beside: place)
+        let applier = Applier(
+            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources, settings: settings,
+            now: survey.now, aside: aside
+        ) { change, observed in observed.slot == .foreign ? change : nil }
+        guard let outcome = try await applier.apply([change]).first else { throw Fault(.bug(detail: "nothing was applied")) }
+        record([outcome], in: survey.layout, planDigest: nil)
+        return Adoption(matched: matched, files: release.files.count, aside: aside.string, outcome: outcome)
+    }
+
+    private func takeOver(_ release: Release, from place: FilePath, _ layout: StoreLayout) async throws -> Int {
+        let downloader = Downloader(layout: layout, holder: settings.holder)
+        var matched = 0
+        for file in release.files {
+            let candidate = place.pushing(FilePath(file.path.description))
+            guard let entry = DiskReader.entry(at: candidate), entry.kind == .file, entry.size == file.size,
+                try await Hashing.digest(ofFile: candidate).digest == file.sha256
+            else { continue }
+            matched += 1
+            guard DiskReader.entry(at: layout.blob(file.sha256)) == nil else { continue }
+            _ = try await downloader.fetch(file, from: [.file(candidate)]) { _ in }
+        }
+        return matched
+    }
+
+    private func unusedName(beside place: FilePath) -> FilePath {
+        let base = "\(place.lastComponent?.string ?? "model").before-reconcile"
+        let parent = place.removingLastComponent()
+        let names = [base] + (2...999).map { "\(base)-\($0)" }
+        return parent.appending(names.first { DiskReader.entry(at: parent.appending($0)) == nil } ?? base)
+    }
+}
+
+extension GenerationRecord {
+    /// The record without the stamps of some files, so that they are hashed at the next look.
+    fileprivate func distrusting(_ paths: Set<ReleasePath>) -> GenerationRecord {
+        GenerationRecord(
+            release: release,
+            stamps: zip(release.files, stamps).map { file, stamp in paths.contains(file.path) ? .distrusted : stamp })
+    }
+}

@@ -1,0 +1,139 @@
+package import ReconcileCore
+package import SystemPackage
+
+/// A catalog, in a directory or on a static web server: the same files, reached through a ``CatalogTransport``.
+package struct CatalogSource: ModelSource {
+    private let name: String
+    private let transport: any CatalogTransport
+
+    package init(name: String, transport: any CatalogTransport) { (self.name, self.transport) = (name, transport) }
+
+    package func list(_ repository: String) async throws -> [Listing] {
+        let path = "\(repository)/index.json"
+        let bytes = try await transport.document(path, limit: CatalogIndex.limitBytes)
+        let index = try decode(CatalogIndex.self, bytes, path)
+        guard index.format == CatalogIndex.currentFormat else { throw invalid(path, unknownFormat(index.format)) }
+        guard index.repository == repository else { throw invalid(path, "it is the index of “\(index.repository.prefix(80))”") }
+        var seen: [Version: String] = [:]
+        return try index.releases.map { entry in
+            guard entry.release.path == "\(entry.version)/release.json" else {
+                throw invalid(path, "the release file of \(entry.version) must be “\(entry.version)/release.json”")
+            }
+            if let other = seen.updateValue(entry.version.description, forKey: entry.version) {
+                throw invalid(path, "“\(other)” and “\(entry.version)” are the same version")
+            }
+            return Listing(
+                version: entry.version, channel: entry.channel, publishedAt: entry.publishedAt,
+                isYanked: entry.yanked ?? false, revision: "sha256:\(entry.release.sha256)")
+        }
+    }
+
+    package func describe(_ listing: Listing, of repository: String) async throws -> Release {
+        let path = "\(repository)/\(listing.version)/release.json"
+        let bytes = try await transport.document(path, limit: CatalogRelease.limitBytes, revision: listing.revision)
+        let release = try decode(CatalogRelease.self, bytes, path)
+        guard release.format == CatalogIndex.currentFormat else { throw invalid(path, unknownFormat(release.format)) }
+        guard release.repository == repository, release.version == listing.version else {
+            throw invalid(path, "it describes \(release.repository.prefix(80)) \(release.version)")
+        }
+        do {
+            try checkFileList(release.files)
+        } catch {
+            throw invalid(path, Self.words(for: error))
+        }
+        guard let origin = Origin("\(name)/\(repository)") else { throw invalid(path, "its name is not allowed") }
+        return Release(
+            version: release.version, origin: origin, revision: listing.revision, channel: listing.channel,
+            publishedAt: listing.publishedAt, priority: release.priority, changelog: release.changelog, license: release.license,
+            requires: release.requires, files: release.files, contentDigest: Hashing.contentDigest(of: release.files))
+    }
+
+    package func locations(of file: ReleaseFile, version: Version, in repository: String) throws -> [Location] {
+        try transport.locations(of: "\(repository)/\(version)/\(file.path)")
+    }
+
+    private func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ path: String) throws -> Value {
+        do {
+            return try JSONFile.value(type, from: bytes, name: path)
+        } catch let fault as Fault {
+            guard case .fileDamaged(_, let detail) = fault.kind else { throw fault }
+            throw invalid(path, detail)
+        }
+    }
+
+    private func unknownFormat(_ number: Int) -> String {
+        "it has format \(number), and this program knows format \(CatalogIndex.currentFormat)"
+    }
+
+    private func invalid(_ path: String, _ detail: String) -> Fault {
+        Fault(.sourceInvalid(url: transport.shown(path), detail: detail))
+    }
+
+    private static func words(for fault: FileListFault) -> String {
+        switch fault {
+        case .empty: "it has no files"
+        case .negativeSize(let path): "the size of “\(path)” is negative"
+        case .duplicate(let path): "“\(path)” stands in it twice"
+        case .caseCollision(let first, let second): "“\(first)” and “\(second)” differ only in case"
+        case .fileIsDirectory(let path): "“\(path)” is a file and a directory"
+        }
+    }
+}
+
+/// How the files of a catalog are reached.
+package protocol CatalogTransport: Sendable {
+    /// The bytes of a small document.
+    ///
+    /// - Parameters:
+    ///   - limit: The most bytes it may have.
+    ///   - revision: `sha256:…` when its digest is known; other bytes are then refused.
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
+    func document(_ path: String, limit: Int, revision: String?) async throws -> [UInt8]
+
+    /// Where the bytes of a file are, in the order to try.
+    ///
+    /// - Throws: ``Fault`` of kind `secretMissing`.
+    func locations(of path: String) throws -> [Location]
+
+    /// An address of a file, for people.
+    func shown(_ path: String) -> String
+}
+
+extension CatalogTransport {
+    func document(_ path: String, limit: Int) async throws -> [UInt8] { try await document(path, limit: limit, revision: nil) }
+}
+
+/// A catalog in a directory.
+package struct DirectoryTransport: CatalogTransport {
+    private let root: FilePath
+
+    package init(root: FilePath) { self.root = root }
+
+    package func document(_ path: String, limit: Int, revision: String?) async throws -> [UInt8] {
+        let place = root.pushing(FilePath(path))
+        let bytes: [UInt8]?
+        do {
+            bytes = try DiskReader.contents(of: place, limit: limit)
+        } catch let fault as Fault {
+            switch fault.kind {
+            case .fileDamaged(_, let detail): throw Fault(.sourceInvalid(url: place.string, detail: detail))
+            case .system(_, _, let detail): throw Fault(.sourceUnreachable(url: place.string, detail: detail))
+            default: throw fault
+            }
+        }
+        guard let bytes else {
+            guard DiskReader.realPath(root) != nil else {
+                throw Fault(.sourceUnreachable(url: root.string, detail: "there is no such directory"))
+            }
+            throw Fault(.sourceLacks(url: place.string))
+        }
+        if let revision, "sha256:\(Hashing.digest(of: bytes))" != revision {
+            throw Fault(.sourceInvalid(url: place.string, detail: "its digest is not the one that the index names"))
+        }
+        return bytes
+    }
+
+    package func locations(of path: String) -> [Location] { [.file(root.pushing(FilePath(path)))] }
+
+    package func shown(_ path: String) -> String { root.pushing(FilePath(path)).string }
+}

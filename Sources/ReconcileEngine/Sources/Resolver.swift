@@ -1,0 +1,144 @@
+package import ReconcileCore
+
+/// Turns ranges into candidates: asks the sources what is published, and says of every version what speaks against it.
+///
+/// Independent of holds and windows. The observed state only saves work: releases that are known need not be read again,
+/// and what lies below the first release that would be taken is not read at all.
+package struct Resolver: Sendable {
+    private let sources: [String: any ModelSource]
+    private let facts: [String: String]
+    private let now: Timestamp
+
+    /// How many models are resolved at once.
+    private static let width = 8
+
+    package init(sources: [String: any ModelSource], facts: [String: String], now: Timestamp) {
+        (self.sources, self.facts, self.now) = (sources, facts, now)
+    }
+
+    /// What is asked of one model.
+    package struct Question: Sendable {
+        package let desired: DesiredModel
+        package let observed: ObservedModel
+        package let selector: Digest
+        package let locked: Lockfile.Entry?
+        /// Releases that must not change their content.
+        package let known: [KnownRelease]
+    }
+
+    /// The candidates of many models. A source that fails makes its models unknown; the others are resolved.
+    ///
+    /// - Throws: `CancellationError`.
+    package func resolve(_ questions: [Question]) async throws -> [ModelName: Resolution] {
+        try await withThrowingTaskGroup(of: (ModelName, Resolution).self) { group in
+            var resolutions: [ModelName: Resolution] = [:]
+            for (index, question) in questions.enumerated() {
+                if index >= Self.width, let (name, resolution) = try await group.next() { resolutions[name] = resolution }
+                group.addTask { (question.desired.name, try await resolve(question)) }
+            }
+            for try await (name, resolution) in group { resolutions[name] = resolution }
+            return resolutions
+        }
+    }
+
+    @concurrent
+    private func resolve(_ question: Question) async throws -> Resolution {
+        let desired = question.desired
+        if let entry = question.locked {
+            return .candidates([Candidate(version: entry.version, verdict: verdict(on: entry.release), isLocked: true)])
+        }
+        guard let source = sources[desired.origin.source] else {
+            return .unknown(Fault(.bug(detail: "no source “\(desired.origin.source)”"), model: desired.name))
+        }
+        do {
+            let listings = try await source.list(desired.origin.repository)
+            return try await walk(listings, of: source, question)
+        } catch let fault as Fault {
+            return .unknown(fault.about(desired.name))
+        }
+    }
+
+    /// Reads releases from the highest precedence down, until one is found below which nothing would be taken.
+    private func walk(_ listings: [Listing], of source: any ModelSource, _ question: Question) async throws -> Resolution {
+        let desired = question.desired
+        let inRange = listings.filter {
+            desired.range.contains($0.version, admittingPrereleases: desired.policy.admitsPrereleases)
+        }.sorted { $0.version > $1.version }
+        guard !inRange.isEmpty else {
+            let available = listings.sorted { $0.version > $1.version }.prefix(12).map(\.version.description)
+            throw Fault(.noMatch(range: desired.range.description, available: available))
+        }
+        var candidates: [Candidate] = []
+        for (index, listing) in inRange.enumerated() {
+            if let obstacle = obstacle(to: listing, desired) {
+                candidates.append(Candidate(version: listing.version, verdict: .excluded(obstacle, nil)))
+                continue
+            }
+            let builds = inRange[index...].prefix { $0.version.hasSamePrecedence(as: listing.version) }
+            guard builds.count == 1 else { throw Fault(.ambiguous(versions: builds.map(\.version.description))) }
+            let release = try await release(listing, of: source, question)
+            candidates.append(Candidate(version: listing.version, verdict: verdict(on: release, listing, question)))
+            if settles(candidates, release, question) { break }
+        }
+        return .candidates(candidates)
+    }
+
+    /// Whether nothing below the last candidate would be taken.
+    private func settles(_ candidates: [Candidate], _ release: Release, _ question: Question) -> Bool {
+        guard candidates.last?.isEligible == true, release.requires?.models.isEmpty ?? true else { return false }
+        if let active = question.observed.slot.generation?.release, release.version <= active.version { return true }
+        let decision = ModelPlanner(
+            desired: question.desired, observed: question.observed, resolution: .candidates(candidates),
+            selector: question.selector, now: now
+        ).decide()
+        return decision.change?.to == release.id
+    }
+
+    /// A release that this machine holds under the same revision need not be asked for.
+    private func release(_ listing: Listing, of source: any ModelSource, _ question: Question) async throws -> Release {
+        let include = question.desired.include
+        let held = question.observed.generations.first {
+            $0.release.revision == listing.revision && $0.release.origin == question.desired.origin
+                && $0.release.include == include.map(\.description) && $0.release.version == listing.version
+        }
+        if let held { return held.release }
+        let whole = try await source.describe(listing, of: question.desired.origin.repository)
+        guard !include.isEmpty else { return whole }
+        let files = whole.files.filter { file in include.contains { $0.matches(file.path) } }
+        guard !files.isEmpty else { throw Fault(.nothingIncluded(version: listing.version.description)) }
+        return Release(
+            version: whole.version, origin: whole.origin, revision: whole.revision, channel: whole.channel,
+            publishedAt: whole.publishedAt, priority: whole.priority, changelog: whole.changelog, license: whole.license,
+            requires: whole.requires, include: include.map(\.description), files: files,
+            contentDigest: Hashing.contentDigest(of: files))
+    }
+
+    private func obstacle(to listing: Listing, _ desired: DesiredModel) -> Obstacle? {
+        if listing.isYanked { return .yanked }
+        return desired.policy.admits(channel: listing.channel) ? nil : .channel(name: listing.channel)
+    }
+
+    /// A locked release was chosen by a person, but this machine must still have the facts it needs.
+    private func verdict(on release: Release) -> Candidate.Verdict {
+        factObstacle(to: release).map { .excluded($0, release) } ?? .eligible(release)
+    }
+
+    private func verdict(on release: Release, _ listing: Listing, _ question: Question) -> Candidate.Verdict {
+        if let known = question.known.contradiction(to: release) { return .excluded(.republished(known: known), release) }
+        if let obstacle = factObstacle(to: release) { return .excluded(obstacle, release) }
+        let minimum = question.desired.policy.minimumAgeSeconds
+        guard minimum > 0, question.observed.slot.generation?.release.id != release.id else { return .eligible(release) }
+        guard let published = listing.publishedAt else { return .excluded(.ageUnknown, release) }
+        let ripe = published.advanced(bySeconds: minimum)
+        return now < ripe ? .excluded(.tooYoung(until: ripe), release) : .eligible(release)
+    }
+
+    private func factObstacle(to release: Release) -> Obstacle? {
+        for (name, range) in (release.requires?.facts ?? [:]).sorted(by: { $0.key < $1.key }) {
+            let found = facts[name]
+            if let version = found.flatMap({ Version($0) }), range.contains(version, admittingPrereleases: true) { continue }
+            return .factDiffers(name: name, needed: range.description, found: found)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,58 @@
+import Foundation
+import GRDB
+import ReconcileCore
+package import SystemPackage
+import Synchronization
+
+/// Answers of web sources with their validators, in `history.db`. Losing it costs one full request each.
+package final class SourceCache: Sendable {
+    /// One cached answer.
+    package struct Entry: Sendable {
+        let tag: String?
+        let body: [UInt8]
+    }
+
+    private let path: FilePath
+    private let canWrite: Bool
+    private let fresh = Mutex<[String: Entry]>([:])
+
+    /// A cache beside the history of a store.
+    ///
+    /// - Parameter canWrite: False in a dry run, which writes nothing anywhere.
+    package init(path: FilePath, canWrite: Bool) { (self.path, self.canWrite) = (path, canWrite) }
+
+    /// The cached answer of an address, if it can be read.
+    func entry(for url: String) -> Entry? {
+        let key = Self.key(url)
+        if let entry = fresh.withLock({ $0[key] }) { return entry }
+        guard DiskReader.entry(at: path) != nil else { return nil }
+        // A cache that cannot be read is one that is empty.
+        let row = try? HistoryDatabase.open(path, readOnly: true).read { database in
+            try Row.fetchOne(database, sql: "SELECT tag, body FROM document WHERE address = ?", arguments: [key])
+        }
+        guard let row, let body = row["body"] as Data? else { return nil }
+        return Entry(tag: row["tag"], body: Array(body))
+    }
+
+    /// Keeps an answer until ``save()``.
+    func store(_ entry: Entry, for url: String) { fresh.withLock { $0[Self.key(url)] = entry } }
+
+    /// Writes the new answers down, if there is a store to write to. A failure costs time later, so it is not reported.
+    package func save() {
+        let entries = fresh.withLock { fresh in
+            defer { fresh = [:] }
+            return fresh
+        }
+        guard canWrite, !entries.isEmpty, DiskReader.entry(at: path.removingLastComponent()) != nil else { return }
+        try? HistoryDatabase.open(path, readOnly: false).write { database in
+            for (key, entry) in entries {
+                try database.execute(
+                    sql: "INSERT OR REPLACE INTO document (address, tag, body) VALUES (?, ?, ?)",
+                    arguments: [key, entry.tag, Data(entry.body)])
+            }
+        }
+    }
+
+    /// Addresses may hold secrets, so their digest is the key.
+    private static func key(_ url: String) -> String { Hashing.digest(of: url).description }
+}

@@ -1,0 +1,155 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+package import ReconcileCore
+
+/// Asks web servers, with the manners that downloads need: no compression, redirects followed by hand so that credentials
+/// never reach another origin, HTTPS unless allowed otherwise, and a limit for every wait.
+package struct WebClient: Sendable {
+    /// One client for the process: its connections are kept, and nothing is started before the first request.
+    package static let shared = WebClient()
+
+    private let client: HTTPClient
+
+    private init() {
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.timeout.connect = .seconds(10)
+        configuration.timeout.read = .seconds(30)
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// What is asked.
+    package struct Request: Sendable {
+        package var method = "GET"
+        package var url: String
+        package var headers: [(String, String)] = []
+        package var body: String?
+        package var token: SecretText?
+        package var allowsInsecure = false
+        /// How long until the answer's head must be there, in seconds.
+        package var timeoutSeconds: Int64 = 30
+
+        package init(url: String) { self.url = url }
+    }
+
+    /// What is answered: the head, and the body as it comes.
+    package struct Response: Sendable {
+        package let status: Int
+        private let response: HTTPClientResponse
+
+        fileprivate init(_ response: HTTPClientResponse) {
+            (self.response, status) = (response, Int(response.status.code))
+        }
+
+        /// The first value of a header.
+        package func header(_ name: String) -> String? { response.headers.first(name: name) }
+
+        /// Hands the body over, piece by piece; ending early closes the connection.
+        ///
+        /// - Returns: Whether all of it came.
+        package func read(_ take: (UnsafeRawBufferPointer) throws -> Bool) async throws -> Bool {
+            for try await buffer in response.body {
+                guard try buffer.withUnsafeReadableBytes(take) else { return false }
+            }
+            return true
+        }
+
+        /// The whole body, if it has no more than `limit` bytes.
+        func body(limit: Int) async throws -> [UInt8]? {
+            var bytes: [UInt8] = []
+            let isWhole = try await read { piece in
+                guard bytes.count + piece.count <= limit else { return false }
+                bytes += piece
+                return true
+            }
+            return isWhole ? bytes : nil
+        }
+    }
+
+    private static let redirects: Set<Int> = [301, 302, 303, 307, 308]
+
+    /// Sends a request and returns the first answer that is not a redirect.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `insecureAddress` or `secretMissing`; `CancellationError`.
+    package func send(_ request: Request) async throws -> Response {
+        guard let first = URL(string: request.url) else {
+            throw Fault(.sourceUnreachable(url: WebAddress.shown(request.url), detail: "this is not an address"))
+        }
+        let token = try request.token.map(Environment.reveal)
+        var target = first
+        for _ in 0..<10 {
+            guard WebAddress.isAllowed(target.absoluteString, allowsInsecure: request.allowsInsecure) else {
+                throw Fault(.insecureAddress(url: WebAddress.shown(target.absoluteString)))
+            }
+            let response = try await execute(request, at: target, token: WebAddress.haveSameOrigin(first, target) ? token : nil)
+            guard Self.redirects.contains(response.status), let location = response.header("Location") else { return response }
+            guard let next = URL(string: location, relativeTo: target)?.absoluteURL,
+                !(target.scheme == "https" && next.scheme != "https")
+            else {
+                throw Fault(.sourceUnreachable(url: WebAddress.shown(target.absoluteString), detail: "it redirects to an address that is not allowed"))
+            }
+            target = next
+        }
+        throw Fault(.sourceUnreachable(url: WebAddress.shown(request.url), detail: "it redirects more than 10 times"))
+    }
+
+    private func execute(_ request: Request, at url: URL, token: String?) async throws -> Response {
+        var message = HTTPClientRequest(url: url.absoluteString)
+        message.method = HTTPMethod(rawValue: request.method)
+        message.headers.add(name: "User-Agent", value: "reconcile/\(ToolVersion.current)")
+        message.headers.add(name: "Accept-Encoding", value: "identity")
+        for (name, value) in request.headers { message.headers.replaceOrAdd(name: name, value: value) }
+        if let token { message.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)") }
+        if let body = request.body { message.body = .bytes(ByteBuffer(string: body)) }
+        do {
+            return Response(try await head(of: message, within: request.timeoutSeconds))
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            try Task.checkCancellation()
+            throw Fault(.sourceUnreachable(url: WebAddress.shown(url.absoluteString), detail: Self.words(for: error)))
+        }
+    }
+
+    /// The answer's head within a time; the body may then take as long as bytes keep coming.
+    private func head(of message: HTTPClientRequest, within seconds: Int64) async throws -> HTTPClientResponse {
+        try await withThrowingTaskGroup(of: HTTPClientResponse?.self) { group in
+            group.addTask { try await client.execute(message, deadline: .distantFuture) }
+            group.addTask {
+                try await Task.sleep(for: .seconds(seconds))
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let response = try await group.next() ?? nil else { throw HTTPClientError.readTimeout }
+            return response
+        }
+    }
+
+    /// What went wrong, in words for people.
+    static func words(for error: any Error) -> String {
+        if let fault = error as? Fault, case .sourceUnreachable(_, let detail) = fault.kind { return detail }
+        switch error as? HTTPClientError {
+        case .readTimeout?, .deadlineExceeded?: return timedOut
+        case .connectTimeout?: return "no connection within 10 s"
+        case .remoteConnectionClosed?: return "the connection was closed"
+        default: break
+        }
+        let text = "\(error)"
+        if text.contains("refused") { return connectionRefused }
+        if text.contains("certificate") || text.contains("CERTIFICATE") { return "its certificate is not trusted" }
+        if text.contains("not known") || text.contains("resolve") { return "its name cannot be resolved" }
+        if text.contains("reset") { return "the connection was reset" }
+        return String(text.prefix(200))
+    }
+
+    static let connectionRefused = "connection refused"
+    static let timedOut = "no answer in time"
+}
+
+/// The version of this program.
+package enum ToolVersion {
+    /// Follows Semantic Versioning.
+    package static let current = "0.1.0"
+}

@@ -1,0 +1,109 @@
+package import ReconcileCore
+import SystemPackage
+
+/// Deletes what nothing needs: expired generations, blobs that no record names, old trash, abandoned partial downloads and
+/// temporary files. Needs no free space.
+package struct GarbageCollector {
+    private let reader: StoreReader
+    private let writer: StoreWriter?
+    private let now: Timestamp
+
+    /// Trash of removed models stays this long, so that a mistake can be undone by hand.
+    private static let trashSeconds: Int64 = 86400
+    /// A partial download that nobody touched for so long is abandoned.
+    private static let partialSeconds: Int64 = 7 * 86400
+    /// Blobs and temporary files that were written so recently may belong to a pass that is running.
+    private static let freshSeconds: Int64 = 3600
+
+    /// A collector that deletes.
+    package init(writer: StoreWriter, now: Timestamp) { (reader, self.writer, self.now) = (writer.reader, writer, now) }
+
+    /// A collector that only says what it would delete.
+    package init(reader: StoreReader, now: Timestamp) { (self.reader, writer, self.now) = (reader, nil, now) }
+
+    /// One thing that is deleted.
+    package struct Item: Codable, Sendable, Hashable {
+        /// What it is: `generation`, `blob`, `trash`, `partial`, `temporary`.
+        package let kind: String
+        /// Its name for people.
+        package let name: String
+        /// Bytes that only it holds, as far as can be told.
+        package let bytes: Int64
+    }
+
+    /// Collects.
+    ///
+    /// - Parameter keep: The retention of each declared model.
+    /// - Returns: What was deleted, or would be.
+    /// - Throws: ``Fault`` of kind `system`.
+    package func collect(keep: [ModelName: Policy.Keep]) async throws -> [Item] {
+        var items: [Item] = []
+        var used: Set<String> = []
+        let observer = Observer(reader: reader)
+        for name in try reader.modelNames().sorted() {
+            let (model, _) = try await observer.observe(name)
+            let expired = Retention.expired(model, keep: keep[name] ?? Policy().keep, now: now)
+            for generation in expired {
+                items.append(Item(kind: "generation", name: "\(name) \(generation.release.version)", bytes: 0))
+                try writer?.delete(name, generation.directory)
+            }
+            items += try sweepUnfinished(name)
+            // Every record counts, readable as a whole generation or not, except those that were just deleted.
+            let gone = Set(expired.map(\.directory))
+            for file in try DiskReader.names(in: reader.layout.generations(name)) where file.hasSuffix(".json") && !gone.contains(String(file.dropLast(5))) {
+                guard let record = try? reader.record(of: name, String(file.dropLast(5))) else { continue }
+                for entry in record.release.files { used.insert(entry.sha256.description) }
+            }
+        }
+        items += try sweepBlobs(used)
+        items += try sweep(reader.layout.trash, kind: "trash", olderThan: Self.trashSeconds)
+        items += try sweep(reader.layout.partials, kind: "partial", olderThan: Self.partialSeconds)
+        return items
+    }
+
+    private func sweepBlobs(_ used: Set<String>) throws -> [Item] {
+        var items: [Item] = []
+        for prefix in try DiskReader.names(in: reader.layout.blobs) {
+            let directory = reader.layout.blobs.appending(prefix)
+            for name in try DiskReader.names(in: directory) where !used.contains(name) {
+                guard let entry = DiskReader.entry(at: directory.appending(name)), isOlder(entry, than: Self.freshSeconds) else { continue }
+                items.append(Item(kind: "blob", name: String(name.prefix(12)), bytes: entry.size))
+                if writer != nil { try Disk().remove(directory.appending(name)) }
+            }
+        }
+        return items
+    }
+
+    /// What a crash left: directories that were being staged, records of generations that never appeared, temporary files.
+    private func sweepUnfinished(_ model: ModelName) throws -> [Item] {
+        let directory = reader.layout.generations(model)
+        let names = Set(try DiskReader.names(in: directory))
+        let active = reader.activeDirectory(of: model)
+        let unfinished = names.filter { name in
+            if name.hasPrefix(".") { return true }
+            let generation = name.hasSuffix(".json") ? String(name.dropLast(5)) : name
+            let partner = name.hasSuffix(".json") ? generation : "\(name).json"
+            return generation != active && generation != reader.goodDirectory(of: model) && !names.contains(partner)
+        }
+        return try unfinished.sorted().compactMap { name in
+            let path = directory.appending(name)
+            guard let entry = DiskReader.entry(at: path), isOlder(entry, than: Self.freshSeconds) else { return nil }
+            if writer != nil { try Disk().removeTree(path) }
+            return Item(kind: "temporary", name: "\(model) \(name)", bytes: entry.size)
+        }
+    }
+
+    private func sweep(_ directory: FilePath, kind: String, olderThan seconds: Int64) throws -> [Item] {
+        try DiskReader.names(in: directory).compactMap { name in
+            let path = directory.appending(name)
+            let newest = [path, path.appending("data")].compactMap { DiskReader.entry(at: $0) }.max { $0.modified < $1.modified }
+            guard let newest, isOlder(newest, than: name.hasPrefix("removed-") || kind == "partial" ? seconds : 0) else { return nil }
+            if writer != nil { try Disk().removeTree(path) }
+            return Item(kind: kind, name: String(name.prefix(40)), bytes: DiskReader.entry(at: path.appending("data"))?.size ?? 0)
+        }
+    }
+
+    private func isOlder(_ entry: DiskReader.Entry, than seconds: Int64) -> Bool {
+        entry.modified / 1_000_000_000 <= now.seconds - seconds
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import ReconcileCore
+
+/// JSON as reconcile writes and reads it: sorted keys, two spaces, a line break at the end; reading names what is wrong.
+package enum JSONFile {
+    /// The text of a value.
+    ///
+    /// - Throws: ``Fault`` of kind `bug`: our own values can be encoded.
+    package static func bytes(of value: some Encodable, pretty: Bool = true) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return Array(try encoder.encode(value)) + [0x0A]
+        } catch {
+            throw Fault(.bug(detail: "\(error)"))
+        }
+    }
+
+    /// The value of a text.
+    ///
+    /// - Parameter name: What people call the text: a path or a URL.
+    /// - Throws: ``Fault`` of kind `fileDamaged` with the place of what is wrong.
+    package static func value<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8], name: String) throws -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch {
+            throw Fault(.fileDamaged(path: name, detail: detail(of: error, bytes)))
+        }
+    }
+
+    private static func detail(of error: any Error, _ bytes: [UInt8]) -> String {
+        if bytes.isEmpty { return "it is empty" }
+        if String(decoding: bytes, as: UTF8.self).contains("<<<<<<< ") { return "it has conflict markers of a merge" }
+        guard let error = error as? DecodingError else { return "it is not JSON" }
+        switch error {
+        case .keyNotFound(let key, let context): return "\(place(context)) has no “\(key.stringValue)”"
+        case .valueNotFound(_, let context): return "\(place(context)) is null"
+        case .typeMismatch(_, let context): return "\(place(context)) is not of the right type"
+        case .dataCorrupted(let context):
+            guard context.codingPath.isEmpty else { return "\(place(context)): \(context.debugDescription)" }
+            return "it is not JSON, or cut short"
+        @unknown default: return "it is not what it must be"
+        }
+    }
+
+    private static func place(_ context: DecodingError.Context) -> String {
+        guard !context.codingPath.isEmpty else { return "the top level" }
+        return "“" + context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".") + "”"
+    }
+}

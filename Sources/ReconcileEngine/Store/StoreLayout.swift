@@ -1,0 +1,75 @@
+package import ReconcileCore
+package import SystemPackage
+
+/// Where everything is in a store.
+///
+/// ```text
+/// STORE/
+///   vad -> .reconcile/generations/vad/6.2.0-0f4c1e22ab91   the active version, a relative link
+///   .reconcile/
+///     blobs/sha256/1a/1a153a22…      content whose whole SHA-256 was computed here; read-only
+///     generations/vad/6.2.0-0f4c1e22ab91/     the files; nothing else in it
+///     generations/vad/6.2.0-0f4c1e22ab91.json the record, written before the directory appears
+///     good/vad -> ../generations/vad/…        the last confirmed one
+///     trash/                         what is about to be deleted
+///     partial/1a153a22…/             a download under way
+///     memory/vad.json                holds, quarantine, approvals, attempts
+///     plans.json                     saved plans that ran to their end here
+///     history.db                     history, audit, source caches
+///     format                         the store's format number
+///     lock                           flock(2); names its holder
+/// ```
+package struct StoreLayout: Sendable, Hashable {
+    /// The store's directory.
+    package let root: FilePath
+
+    /// The layout of a store at `root`.
+    package init(root: FilePath) { self.root = root }
+
+    /// The number that the `format` file of this layout holds.
+    package static let formatNumber = 1
+
+    package var control: FilePath { root.appending(".reconcile") }
+    package var format: FilePath { control.appending("format") }
+    package var lock: FilePath { control.appending("lock") }
+    package var history: FilePath { control.appending("history.db") }
+    package var blobs: FilePath { control.appending("blobs").appending("sha256") }
+    package var allGenerations: FilePath { control.appending("generations") }
+    package var allGood: FilePath { control.appending("good") }
+    package var trash: FilePath { control.appending("trash") }
+    package var partials: FilePath { control.appending("partial") }
+    package var allMemory: FilePath { control.appending("memory") }
+    package var appliedPlans: FilePath { control.appending("plans.json") }
+
+    package func link(_ model: ModelName) -> FilePath { root.appending(model.description) }
+    package func good(_ model: ModelName) -> FilePath { allGood.appending(model.description) }
+    package func memory(_ model: ModelName) -> FilePath { allMemory.appending("\(model).json") }
+    package func generations(_ model: ModelName) -> FilePath { allGenerations.appending(model.description) }
+    package func generation(_ model: ModelName, _ directory: String) -> FilePath { generations(model).appending(directory) }
+    package func record(_ model: ModelName, _ directory: String) -> FilePath { generations(model).appending("\(directory).json") }
+    package func partial(_ digest: Digest) -> FilePath { partials.appending(digest.description) }
+
+    package func blob(_ digest: Digest) -> FilePath {
+        let name = digest.description
+        return blobs.appending(String(name.prefix(2))).appending(name)
+    }
+
+    /// What the model's link must hold to make a generation active.
+    package func linkDestination(_ model: ModelName, _ directory: String) -> String {
+        ".reconcile/generations/\(model)/\(directory)"
+    }
+
+    /// What the model's link in `good/` must hold.
+    package func goodDestination(_ model: ModelName, _ directory: String) -> String { "../generations/\(model)/\(directory)" }
+
+    /// The generation that a link of ours points to; `nil` when it is not of that form.
+    package func directory(of model: ModelName, inLink destination: String?) -> String? {
+        guard let destination else { return nil }
+        let parts = destination.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts.suffix(3).dropLast().elementsEqual(["generations", model.description[...]]),
+            parts.dropLast(3).elementsEqual([".reconcile"]) || parts.dropLast(3).elementsEqual([".."]),
+            let name = parts.last, isPlainName(name, limit: 255)
+        else { return nil }
+        return String(name)
+    }
+}

@@ -1,0 +1,84 @@
+package import ReconcileCore
+import SystemPackage
+
+/// Reads a store; never writes, so a dry run needs nothing else.
+package struct StoreReader: Sendable {
+    package let layout: StoreLayout
+
+    /// A record may describe very many files, but not without bound.
+    private static let recordLimit = 256 << 20
+    private static let memoryLimit = 16 << 20
+
+    package init(layout: StoreLayout) { self.layout = layout }
+
+    /// Checks that the store, if there is one, has a format this program knows.
+    ///
+    /// - Throws: ``Fault`` of kind `formatUnknown`, `fileDamaged` or `system`.
+    package func checkFormat() throws {
+        guard let bytes = try DiskReader.contents(of: layout.format, limit: 64) else { return }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let number = Int(text.split(separator: "\n").first ?? "") else {
+            throw Fault(.fileDamaged(path: layout.format.string, detail: "it holds no format number"))
+        }
+        guard number == StoreLayout.formatNumber else {
+            throw Fault(.formatUnknown(path: layout.format.string, found: number, supported: StoreLayout.formatNumber))
+        }
+    }
+
+    /// The names of all models that left something in the store.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    package func modelNames() throws -> Set<ModelName> {
+        var names = Set(try DiskReader.names(in: layout.allGenerations).compactMap { ModelName($0) })
+        names.formUnion(try DiskReader.names(in: layout.allGood).compactMap { ModelName($0) })
+        return names
+    }
+
+    /// What is remembered of a model; an empty memory when there is no file.
+    ///
+    /// - Throws: ``Fault`` of kind `fileDamaged`, `formatUnknown` or `system`.
+    package func memory(of model: ModelName) throws -> Memory {
+        let path = layout.memory(model)
+        guard let bytes = try DiskReader.contents(of: path, limit: Self.memoryLimit) else { return Memory() }
+        let memory = try JSONFile.value(Memory.self, from: bytes, name: path.string)
+        guard memory.formatVersion == Memory.formatVersion else {
+            throw Fault(.formatUnknown(path: path.string, found: memory.formatVersion, supported: Memory.formatVersion))
+        }
+        return memory
+    }
+
+    /// The record of a generation; `nil` when there is none.
+    ///
+    /// - Throws: ``Fault`` of kind `fileDamaged`, `formatUnknown` or `system`.
+    package func record(of model: ModelName, _ directory: String) throws -> GenerationRecord? {
+        let path = layout.record(model, directory)
+        guard let bytes = try DiskReader.contents(of: path, limit: Self.recordLimit) else { return nil }
+        let record = try JSONFile.value(GenerationRecord.self, from: bytes, name: path.string)
+        guard record.formatVersion == GenerationRecord.currentFormat else {
+            throw Fault(
+                .formatUnknown(path: path.string, found: record.formatVersion, supported: GenerationRecord.currentFormat))
+        }
+        guard record.stamps.count == record.release.files.count,
+            Hashing.contentDigest(of: record.release.files) == record.release.contentDigest
+        else { throw Fault(.fileDamaged(path: path.string, detail: "its digests do not agree")) }
+        return record
+    }
+
+    /// The directories of a model that are complete generations: those with a record.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    package func generationDirectories(of model: ModelName) throws -> [String] {
+        let names = Set(try DiskReader.names(in: layout.generations(model)))
+        return names.filter { !$0.hasPrefix(".") && !$0.hasSuffix(".json") && names.contains("\($0).json") }.sorted()
+    }
+
+    /// The generation that the model's link points to.
+    package func activeDirectory(of model: ModelName) -> String? {
+        layout.directory(of: model, inLink: DiskReader.destination(of: layout.link(model)))
+    }
+
+    /// The generation that was confirmed last.
+    package func goodDirectory(of model: ModelName) -> String? {
+        layout.directory(of: model, inLink: DiskReader.destination(of: layout.good(model)))
+    }
+}

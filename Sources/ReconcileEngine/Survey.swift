@@ -1,0 +1,108 @@
+package import ReconcileCore
+import SystemPackage
+
+/// Everything a plan is made from: what is wanted, what is there, what is published, and the time it all was looked at.
+package struct Survey: Sendable {
+    package let declaration: Declaration
+    package let layout: StoreLayout
+    package let sources: [String: any ModelSource]
+    package let lock: (lock: Lockfile, digest: Digest)?
+    package var observation: Observer.Observation
+    package let resolutions: [ModelName: Resolution]
+    package let selectors: [ModelName: Digest]
+    package let notices: [Plan.Notice]
+    package let now: Timestamp
+
+    /// The plan: the one pure function, then digests and bytes.
+    ///
+    /// - Parameter only: The models to plan; all when empty.
+    package func plan(only: Set<ModelName> = []) -> Plan {
+        var state = observation.state
+        var result = plan(of: state, only: only)
+        let fetching = result.changes.filter { $0.steps.contains(.fetch) }
+        if !fetching.isEmpty {
+            state.localBytes = localBytes(for: fetching)
+            result = plan(of: state, only: only)
+        }
+        let notices = (result.notices + self.notices.filter { only.isEmpty || only.contains($0.model) })
+        return Plan(
+            toolVersion: ToolVersion.current, createdAt: now,
+            inputs: Plan.Inputs(
+                desiredState: declaration.desired.digest, lock: lock?.digest,
+                observedState: Hashing.digest(of: state.canonicalText), memory: Hashing.digest(of: state.memoryText)),
+            changes: result.changes, blocked: result.blocked, problems: result.problems,
+            notices: notices.sorted { $0.model < $1.model }, inSync: result.inSync,
+            planDigest: Hashing.digest(of: Plan.digestText(of: result.changes)))
+    }
+
+    private func plan(of state: ObservedState, only: Set<ModelName>) -> Planner.Result {
+        Planner(
+            desired: declaration.desired, observed: state, resolutions: resolutions, selectors: selectors, now: now
+        ).plan(only: only)
+    }
+
+    private func localBytes(for changes: [Change]) -> [Digest: Int64] {
+        let observer = Observer(reader: StoreReader(layout: layout))
+        var local: [Digest: Int64] = [:]
+        for change in changes {
+            guard let release = change.release else { continue }
+            local.merge(observer.localBytes(of: release.files, damaged: damaged(change.model))) { $1 }
+        }
+        return local
+    }
+
+    private func damaged(_ model: ModelName) -> [FilePath] {
+        guard case .damaged(let generation, let damage) = observation.state.models[model]?.slot else { return [] }
+        let directory = layout.generation(model, generation.directory)
+        return damage.map { directory.pushing(FilePath($0.path.description)) }
+    }
+
+    /// What must happen to a model that was observed anew; `nil` when it is not the change that was planned.
+    package func recheck(_ change: Change, _ observed: ObservedModel) -> Change? {
+        guard let desired = declaration.desired.models[change.model] else {
+            return change.action == .remove && observed.isPresent && !observed.memory.isProtected ? change : nil
+        }
+        let decision = ModelPlanner(
+            desired: desired, observed: observed, resolution: resolutions[change.model] ?? .candidates([]),
+            selector: selectors[change.model] ?? desired.selector, now: now
+        ).decide()
+        guard let fresh = decision.change, fresh.to == change.to, fresh.from == change.from, fresh.action == change.action else { return nil }
+        return change
+    }
+}
+
+extension Plan.Notice {
+    /// The model it is about.
+    package var model: ModelName {
+        switch self {
+        case .activeYanked(let model, _), .activeUnlisted(let model, _), .undeclared(let model), .protected(let model),
+            .lockSilent(let model):
+            model
+        }
+    }
+}
+
+extension ObservedState {
+    /// A line for each model that is there: what the digest of the observed state is made from.
+    fileprivate var canonicalText: String {
+        models.filter { $0.value.isPresent }.sorted { $0.key < $1.key }.map { name, model in
+            let slot: String =
+                switch model.slot {
+                case .empty: "empty"
+                case .foreign: "foreign"
+                case .intact(let generation): "intact \(generation.directory) \(generation.release.contentDigest)"
+                case .damaged(let generation, let damage): "damaged \(generation.directory) \(damage.map(\.path))"
+                }
+            return "\(name) \(slot) \(model.good ?? "-")\n"
+        }.joined()
+    }
+
+    /// What the digest of the memory is made from; models of which nothing is remembered leave no trace in it.
+    fileprivate var memoryText: String {
+        let empty = Memory()
+        return models.filter { $0.value.memory != empty }.sorted { $0.key < $1.key }.map { name, model in
+            let bytes = (try? JSONFile.bytes(of: model.memory, pretty: false)) ?? []
+            return "\(name) \(Hashing.digest(of: bytes))\n"
+        }.joined()
+    }
+}
