@@ -47,7 +47,7 @@ extension Reconciler {
             let name = question.desired.name
             let decision = ModelPlanner(
                 desired: question.desired, observed: question.observed,
-                resolution: resolutions[name] ?? .candidates([]), selector: question.selector, now: now
+                resolution: resolutions[name] ?? .candidates([], listed: nil), selector: question.selector, now: now
             ).decide()
             blocked += decision.blocked
             problems += decision.problems

@@ -48,6 +48,16 @@ extension Reconciler {
     }
 }
 
+extension Fault {
+    /// The fault as the history keeps it: JSON, because the words belong to whoever shows it.
+    var historyText: String {
+        switch kind {
+        case .hookFailed(_, let detail), .hookUndecided(_, let detail): detail
+        default: String(decoding: ((try? JSONFile.bytes(of: self, pretty: false)) ?? []).dropLast(), as: UTF8.self)
+        }
+    }
+}
+
 extension Outcome {
     /// Whether the change was carried out.
     var isDone: Bool {
@@ -63,7 +73,7 @@ extension Outcome {
         case .done(let warning):
             detail = warning
             kind = change.action == .remove ? "removed" : change.action == .repair ? "repaired" : "confirmed"
-        case .failed(let fault): (kind, detail) = ("failed", "\(fault.kind)")
+        case .failed(let fault): (kind, detail) = ("failed", fault.historyText)
         case .rolledBack(let cause, _, _): (kind, detail) = ("rolledBack", cause)
         case .halted(let cause): (kind, detail) = ("halted", cause)
         }

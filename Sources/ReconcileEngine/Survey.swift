@@ -63,7 +63,7 @@ package struct Survey: Sendable {
             return change.action == .remove && observed.isPresent && !observed.memory.isProtected ? change : nil
         }
         let decision = ModelPlanner(
-            desired: desired, observed: observed, resolution: resolutions[change.model] ?? .candidates([]),
+            desired: desired, observed: observed, resolution: resolutions[change.model] ?? .candidates([], listed: nil),
             selector: selectors[change.model] ?? desired.selector, now: now
         ).decide()
         guard let fresh = decision.change, fresh.to == change.to, fresh.from == change.from, fresh.action == change.action else { return nil }

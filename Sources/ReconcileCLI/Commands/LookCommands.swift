@@ -75,13 +75,21 @@ struct HistoryCommand: AsyncParsableCommand {
             case .text:
                 for event in events {
                     let move = [event.from, event.to].compactMap(\.self).joined(separator: " → ")
-                    let detail = event.detail.map { "  \($0)" } ?? ""
+                    let detail = event.detail.map { "  \(words(for: $0))" } ?? ""
                     Output.data("\(event.at.minute)  \(event.model)  \(event.kind)  \(move)  by \(event.who)\(detail)\n")
                 }
                 if events.isEmpty { Output.message("Nothing has happened yet.\n") }
             }
             return .success
         }
+    }
+
+    /// A fault is kept as JSON; everything else is words already.
+    private func words(for detail: String) -> String {
+        guard detail.hasPrefix("{"), let fault = try? JSONFile.value(Fault.self, from: Array(detail.utf8), name: "history") else {
+            return detail
+        }
+        return Wording.message(for: fault).summary
     }
 }
 

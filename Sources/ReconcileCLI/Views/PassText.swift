@@ -73,7 +73,7 @@ struct PassText {
         let summary = result.plan.summary
         var parts = result.outcomes.isEmpty ? ["Nothing to do"] : ["\(done) done"]
         if failed > 0 { parts.append("\(failed) failed") }
-        parts.append("\(summary.inSync) in sync")
+        if summary.inSync > 0 || result.outcomes.isEmpty { parts.append("\(summary.inSync) in sync") }
         if summary.blocked > 0 { parts.append("\(summary.blocked) blocked") }
         if summary.problems > 0 { parts.append(Wording.count(summary.problems, "problem")) }
         return parts.joined(separator: ", ") + "."

@@ -75,7 +75,7 @@ public struct ModelPlanner: Sendable {
     }
 
     private var candidates: [Candidate] {
-        if case .candidates(let list) = resolution { list } else { [] }
+        if case .candidates(let list, _) = resolution { list } else { [] }
     }
 
     /// Walks the candidates from the highest precedence down to the first that may be taken or is already active.
@@ -188,10 +188,9 @@ public struct ModelPlanner: Sendable {
     /// An active release that its source no longer lists, or has withdrawn, stays, with a warning.
     private func noteActive(_ active: Release?, into decision: inout Decision) {
         guard let active, stays(active) else { return }
-        let listed = candidates.first { $0.version == active.version }
-        if listed == nil, !candidates.isEmpty, !candidates.contains(where: \.isLocked) {
+        if case .candidates(_, let listed?) = resolution, !listed.contains(active.version) {
             decision.notices.append(.activeUnlisted(model: desired.name, version: active.version))
-        } else if listed?.obstacle == .yanked {
+        } else if candidates.contains(where: { $0.version == active.version && $0.obstacle == .yanked }) {
             decision.notices.append(.activeYanked(model: desired.name, version: active.version))
         }
     }

@@ -61,7 +61,7 @@ public struct Planner: Sendable {
         for (name, model) in desired.models {
             planners[name] = ModelPlanner(
                 desired: model, observed: observed.models[name] ?? ObservedModel(),
-                resolution: resolutions[name] ?? .candidates([]), selector: selectors[name] ?? model.selector, now: now)
+                resolution: resolutions[name] ?? .candidates([], listed: nil), selector: selectors[name] ?? model.selector, now: now)
         }
         return settle(planners)
     }

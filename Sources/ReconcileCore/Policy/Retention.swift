@@ -6,16 +6,19 @@ public enum Retention {
     /// The generations of a model that nothing asks to keep, oldest first.
     ///
     /// Kept are the active and the last good one, a held one, the `keep.last` most recently used, those used within
-    /// `keep.within`, and all that were used within the grace period.
+    /// `keep.within`, and all that were used within the grace period. Quarantined ones are of no use for a rollback: they
+    /// count for neither rule.
     public static func expired(_ model: ObservedModel, keep: Policy.Keep, now: Timestamp) -> [Generation] {
         let active = model.slot.generation?.directory
         let byUse = model.generations.sorted {
             ($0.directory == active ? 1 : 0, $0.usedAt, $0.directory) > ($1.directory == active ? 1 : 0, $1.usedAt, $1.directory)
         }
-        let limit = max(keep.withinSeconds, graceSeconds)
-        let expired = byUse.dropFirst(keep.last).filter { generation in
-            generation.directory != active && generation.directory != model.good
-                && generation.release.id != model.memory.hold?.release
+        let useless = Set(model.memory.quarantine.map(\.release))
+        let recent = Set(byUse.filter { !useless.contains($0.release.id) }.prefix(keep.last).map(\.directory))
+        let expired = byUse.filter { generation in
+            let limit = useless.contains(generation.release.id) ? graceSeconds : max(keep.withinSeconds, graceSeconds)
+            return generation.directory != active && generation.directory != model.good
+                && generation.release.id != model.memory.hold?.release && !recent.contains(generation.directory)
                 && generation.usedAt.advanced(bySeconds: limit) < now
         }
         return expired.reversed()

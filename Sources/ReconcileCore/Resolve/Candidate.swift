@@ -70,8 +70,9 @@ public enum Obstacle: Codable, Sendable, Hashable {
 
 /// What resolving yields for one model.
 public enum Resolution: Sendable, Hashable {
-    /// The candidates, highest precedence first.
-    case candidates([Candidate])
+    /// The candidates, highest precedence first, down to the first below which nothing would be taken; and every version
+    /// that the source lists, `nil` when it was not asked.
+    case candidates([Candidate], listed: Set<Version>?)
     /// Nothing is known: the source did not answer or what it says cannot be used. The model stays as it is.
     case unknown(Fault)
 }

@@ -212,7 +212,8 @@ package struct RolloutRunner {
         let before = memory
         memory.trial = nil
         memory.undecided.removeAll { $0.release.contentDigest == id.contentDigest }
-        memory.approvals.removeAll { $0.to == id.contentDigest }
+        // An approval stays: it is bound to this exact change, and a rollback that is resumed needs no second yes.
+        memory.approvals = memory.approvals.suffix(64)
         memory.isProtected = desired?.isProtected ?? memory.isProtected
         if let release = change.release, !memory.confirmed.contains(where: { $0.release == id && $0.origin == release.origin }) {
             memory.confirmed.append(

@@ -45,7 +45,7 @@ package struct Resolver: Sendable {
     private func resolve(_ question: Question) async throws -> Resolution {
         let desired = question.desired
         if let entry = question.locked {
-            return .candidates([Candidate(version: entry.version, verdict: verdict(on: entry.release), isLocked: true)])
+            return .candidates([Candidate(version: entry.version, verdict: verdict(on: entry.release), isLocked: true)], listed: nil)
         }
         guard let source = sources[desired.origin.source] else {
             return .unknown(Fault(.bug(detail: "no source “\(desired.origin.source)”"), model: desired.name))
@@ -80,7 +80,7 @@ package struct Resolver: Sendable {
             candidates.append(Candidate(version: listing.version, verdict: verdict(on: release, listing, question)))
             if settles(candidates, release, question) { break }
         }
-        return .candidates(candidates)
+        return .candidates(candidates, listed: Set(listings.map(\.version)))
     }
 
     /// Whether nothing below the last candidate would be taken.
@@ -88,7 +88,7 @@ package struct Resolver: Sendable {
         guard candidates.last?.isEligible == true, release.requires?.models.isEmpty ?? true else { return false }
         if let active = question.observed.slot.generation?.release, release.version <= active.version { return true }
         let decision = ModelPlanner(
-            desired: question.desired, observed: question.observed, resolution: .candidates(candidates),
+            desired: question.desired, observed: question.observed, resolution: .candidates(candidates, listed: nil),
             selector: question.selector, now: now
         ).decide()
         return decision.change?.to == release.id
