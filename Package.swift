@@ -58,5 +58,21 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "ReconcileTesting", dependencies: ["ReconcileCore", "ReconcileEngine"], swiftSettings: strict),
+        .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),
+        .testTarget(
+            name: "ReconcileCoreTests", dependencies: ["ReconcileCore", "ReconcileTesting"], swiftSettings: strict),
+        .testTarget(
+            name: "ReconcileEngineTests",
+            dependencies: [
+                "ReconcileEngine", "ReconcileCore", "ReconcileTesting", "YAML",
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ReconcileCLITests", dependencies: ["ReconcileCLI", "ReconcileTesting"], exclude: ["Goldens"],
+            swiftSettings: strict
+        ),
     ]
 )

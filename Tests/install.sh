@@ -16,6 +16,7 @@ need() {
                 yaml) packages="$packages libyaml-dev pkg-config" ;;
                 sqlite) packages="$packages libsqlite3-dev" ;;
                 nginx) packages="$packages nginx-light" ;;
+                flock) packages="$packages util-linux" ;;
                 pip) packages="$packages python3-pip" ;;
                 *) packages="$packages $what" ;;
             esac

@@ -51,7 +51,9 @@ extension Reconciler {
             ).decide()
             blocked += decision.blocked
             problems += decision.problems
-            guard let release = decision.change?.release, let range = declaration.desired.models[name]?.range else { continue }
+            guard let release = decision.change?.release, let range = declaration.desired.models[name]?.range else {
+                continue
+            }
             lock.models[name] = Lockfile.Entry(release, range: range)
         }
         let moved = Set(previous.models.keys).union(lock.models.keys).sorted().compactMap { name in
@@ -59,7 +61,9 @@ extension Reconciler {
             return from == to ? nil : (model: name, from: from, to: to)
         }
         let text = try lock.text()
-        if try DiskReader.contents(of: declaration.lockPath, limit: 512 << 20) != Array(text.utf8) { try lock.write(to: declaration.lockPath) }
+        if try DiskReader.contents(of: declaration.lockPath, limit: 512 << 20) != Array(text.utf8) {
+            try lock.write(to: declaration.lockPath)
+        }
         return LockResult(path: declaration.lockPath.string, moved: moved, blocked: blocked, problems: problems)
     }
 
@@ -93,9 +97,11 @@ extension DesiredModel {
     fileprivate func forLocking(takesAnySize: Bool) -> DesiredModel {
         let policy = Policy(
             automatic: takesAnySize ? .major : policy.automatic, channel: policy.channel,
-            minimumAgeSeconds: policy.minimumAgeSeconds, drift: policy.drift, onFailure: policy.onFailure, keep: policy.keep)
+            minimumAgeSeconds: policy.minimumAgeSeconds, drift: policy.drift, onFailure: policy.onFailure,
+            keep: policy.keep)
         return DesiredModel(
             name: name, origin: origin, range: range, include: include, policy: policy, notBefore: nil, check: check,
-            reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs, selector: selector)
+            reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs,
+            selector: selector)
     }
 }

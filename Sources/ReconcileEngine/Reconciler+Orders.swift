@@ -12,12 +12,15 @@ extension Reconciler {
     public func approve(_ model: ModelName) async throws -> Plan.Blocked {
         let survey = try await survey(only: [model], isDryRun: true)
         let blocked = survey.plan(only: [model]).blocked.filter { $0.obstacle.isApprovable && $0.contentDigest != nil }
-        guard let item = blocked.first, let digest = item.contentDigest else { throw Fault(.nothingToApprove, model: model) }
+        guard let item = blocked.first, let digest = item.contentDigest else {
+            throw Fault(.nothingToApprove, model: model)
+        }
         let from = survey.observation.state.models[model]?.slot.generation?.release
         try await change(model, survey.declaration) { memory, now in
             memory.approvals.removeAll { $0.to == digest }
             memory.approvals.append(Memory.Approval(from: from?.contentDigest, to: digest, by: settings.user, at: now))
-            return event("approved", model, now, from: from?.id, to: ReleaseID(version: item.version, contentDigest: digest))
+            return event(
+                "approved", model, now, from: from?.id, to: ReleaseID(version: item.version, contentDigest: digest))
         }
         return item
     }
@@ -48,7 +51,9 @@ extension Reconciler {
         return PassResult(plan: plan, outcomes: outcomes, status: ExitStatus(applying: plan, outcomes: outcomes))
     }
 
-    private func rollbackTarget(_ model: ModelName, _ version: Version?, in declaration: Declaration) async throws -> Generation {
+    private func rollbackTarget(_ model: ModelName, _ version: Version?, in declaration: Declaration) async throws
+        -> Generation
+    {
         let reader = StoreReader(layout: StoreLayout(root: declaration.store))
         let (observed, _) = try await Observer(reader: reader).observe(model)
         if let fault = observed.fault { throw fault }
@@ -63,7 +68,8 @@ extension Reconciler {
                 kept.first { observed.memory.wasConfirmed($0.release.contentDigest) }
             }
         guard let target else {
-            throw Fault(.notKept(version: version?.description, kept: kept.map(\.release.version.description)), model: model)
+            throw Fault(
+                .notKept(version: version?.description, kept: kept.map(\.release.version.description)), model: model)
         }
         return target
     }
@@ -130,7 +136,8 @@ extension Reconciler {
         let cache = SourceCache(path: layout.history, canWrite: false)
         return Survey(
             declaration: declaration, layout: layout, sources: declaration.makeSources(cache: cache), lock: lock,
-            observation: try await Observer(reader: StoreReader(layout: layout)).observe(declaration.desired.models.keys),
+            observation: try await Observer(reader: StoreReader(layout: layout)).observe(
+                declaration.desired.models.keys),
             resolutions: [:], selectors: declaration.selectors(lock: lock?.lock), notices: [], now: settings.clock())
     }
 
@@ -148,7 +155,8 @@ extension Reconciler {
     }
 
     private func event(
-        _ kind: String, _ model: ModelName, _ now: Timestamp, from: ReleaseID? = nil, to: ReleaseID? = nil, detail: String? = nil
+        _ kind: String, _ model: ModelName, _ now: Timestamp, from: ReleaseID? = nil, to: ReleaseID? = nil,
+        detail: String? = nil
     ) -> History.Event {
         func words(_ id: ReleaseID) -> String { "\(id.version) \(id.contentDigest.short)" }
         return History.Event(

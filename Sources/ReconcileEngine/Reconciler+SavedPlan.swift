@@ -10,7 +10,9 @@ extension Reconciler {
     ///   - approving: Models whose waiting change is moved into the changes.
     ///   - status: The status of another machine to plan for, instead of this one's store.
     /// - Throws: ``Fault`` of kind `nothingToApprove`.
-    public func plan(only: Set<ModelName>, approving: Set<ModelName>, against status: Status? = nil) async throws -> Plan {
+    public func plan(only: Set<ModelName>, approving: Set<ModelName>, against status: Status? = nil) async throws
+        -> Plan
+    {
         var survey = try await survey(only: only, isDryRun: true, observing: status?.observed)
         let plan = survey.plan(only: only)
         try checkNames(approving, survey.declaration)
@@ -37,7 +39,9 @@ extension Reconciler {
             throw Fault(.formatUnknown(path: path, found: head.formatVersion, supported: Plan.formatVersion))
         }
         let plan = try JSONFile.value(Plan.self, from: bytes, name: path)
-        guard plan.planDigest == Hashing.digest(of: Plan.digestText(of: plan.changes)), plan.changes.allSatisfy(\.isConsistent) else {
+        guard plan.planDigest == Hashing.digest(of: Plan.digestText(of: plan.changes)),
+            plan.changes.allSatisfy(\.isConsistent)
+        else {
             throw Fault(.fileDamaged(path: path, detail: "its changes are not those of its planDigest"))
         }
         return plan
@@ -72,12 +76,16 @@ extension Reconciler {
         }
         let outcomes = pending.isEmpty ? [] : try await applier.apply(pending)
         record(outcomes, in: survey.layout, planDigest: plan.planDigest)
-        if outcomes.allSatisfy({ $0.isDone }), !plan.changes.isEmpty { try await ledger.add(plan, at: survey.now, settings) }
+        if outcomes.allSatisfy({ $0.isDone }), !plan.changes.isEmpty {
+            try await ledger.add(plan, at: survey.now, settings)
+        }
         return PassResult(plan: plan, outcomes: outcomes, status: ExitStatus(applying: plan, outcomes: outcomes))
     }
 
     private func checkStaleness(of plan: Plan, _ survey: Survey, _ ledger: AppliedPlans) throws {
-        if let ran = try ledger.time(of: plan) { throw Fault(.stalePlan(moved: ["it already ran to its end here on \(ran.minute)"])) }
+        if let ran = try ledger.time(of: plan) {
+            throw Fault(.stalePlan(moved: ["it already ran to its end here on \(ran.minute)"]))
+        }
         let moved = plan.changes.compactMap { change -> String? in
             let observed = survey.observation.state.models[change.model] ?? ObservedModel()
             guard !Self.isDone(change, observed) else { return nil }
@@ -108,11 +116,16 @@ extension Reconciler {
             return declared == nil ? active == change.from ? nil : "\(words(active)) is active" : "it is declared again"
         }
         guard let declared else { return "it is no longer declared" }
-        if active != change.from, active != to { return "the plan starts from \(words(change.from)), but \(words(active)) is active" }
-        if let hold = observed.memory.hold(at: survey.now, selector: survey.selectors[change.model]), hold.release != to {
+        if active != change.from, active != to {
+            return "the plan starts from \(words(change.from)), but \(words(active)) is active"
+        }
+        if let hold = observed.memory.hold(at: survey.now, selector: survey.selectors[change.model]), hold.release != to
+        {
             return "it is held at \(hold.release.version) by \(hold.by)"
         }
-        if observed.memory.quarantine(of: to.contentDigest, trialInputs: declared.trialInputs) != nil { return "\(to.version) is quarantined" }
+        if observed.memory.quarantine(of: to.contentDigest, trialInputs: declared.trialInputs) != nil {
+            return "\(to.version) is quarantined"
+        }
         return nil
     }
 
@@ -126,7 +139,8 @@ extension Reconciler {
             memory.approvals.removeAll { $0.to == to.contentDigest }
             memory.approvals.append(
                 Memory.Approval(
-                    from: change.from?.contentDigest, to: to.contentDigest, by: settings.user, at: survey.now, plan: plan.planDigest))
+                    from: change.from?.contentDigest, to: to.contentDigest, by: settings.user, at: survey.now,
+                    plan: plan.planDigest))
             try writer.remember(memory, of: change.model)
         }
         let events = changes.map {

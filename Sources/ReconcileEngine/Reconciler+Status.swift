@@ -67,7 +67,9 @@ extension Reconciler {
             partials: Dictionary(partials, uniquingKeysWith: { $1 }), observed: observed)
     }
 
-    private func describe(_ name: ModelName, _ model: ObservedModel, _ desired: DesiredModel?, _ survey: Survey) -> Status.Model {
+    private func describe(_ name: ModelName, _ model: ObservedModel, _ desired: DesiredModel?, _ survey: Survey)
+        -> Status.Model
+    {
         let active = model.slot.generation
         var damaged = 0
         if case .damaged(_, let damage) = model.slot { damaged = damage.count }
@@ -78,7 +80,9 @@ extension Reconciler {
             damagedFiles: damaged, since: active?.usedAt,
             kept: model.generations.filter { $0.directory != active?.directory }.map(\.release.version).sorted(by: >),
             hold: model.memory.hold(at: survey.now, selector: survey.selectors[name]), quarantine: quarantine,
-            fault: model.fault ?? (model.slot == .foreign ? Fault(.occupied(path: survey.layout.link(name).string), model: name) : nil))
+            fault: model.fault
+                ?? (model.slot == .foreign ? Fault(.occupied(path: survey.layout.link(name).string), model: name) : nil)
+        )
     }
 
     /// Reads the JSON that `reconcile status -o json` printed on another machine.
@@ -140,7 +144,8 @@ extension Reconciler {
         try checkNames(only, declaration)
         let survey = try await localSurvey(declaration)
         var rows: [Outdated] = []
-        for model in declaration.desired.models.values.sorted(by: { $0.name < $1.name }) where only.isEmpty || only.contains(model.name) {
+        for model in declaration.desired.models.values.sorted(by: { $0.name < $1.name })
+        where only.isEmpty || only.contains(model.name) {
             let active = survey.observation.state.models[model.name]?.slot.generation?.release.version
             let current = survey.lock?.lock.models[model.name]?.version ?? active
             do {
@@ -149,7 +154,8 @@ extension Reconciler {
             } catch let fault as Fault {
                 rows.append(
                     Outdated(
-                        model: model.name, current: current, withinAutomatic: nil, withinRange: nil, newest: nil, priority: nil,
+                        model: model.name, current: current, withinAutomatic: nil, withinRange: nil, newest: nil,
+                        priority: nil,
                         fault: fault.about(model.name)))
             }
         }
@@ -157,20 +163,25 @@ extension Reconciler {
     }
 
     private func row(_ model: DesiredModel, _ current: Version?, _ source: any ModelSource) async throws -> Outdated {
-        let listings = try await source.list(model.origin.repository).filter { !$0.isYanked }.sorted { $0.version > $1.version }
+        let listings = try await source.list(model.origin.repository).filter { !$0.isYanked }.sorted {
+            $0.version > $1.version
+        }
         let inRange = listings.filter {
             model.range.contains($0.version, admittingPrereleases: model.policy.admitsPrereleases)
                 && model.policy.admits(channel: $0.channel)
         }
         let automatic = inRange.first { listing in
-            current.map { StepSize(from: $0, to: listing.version) <= model.policy.automatic || listing.version == $0 } ?? true
+            current.map { StepSize(from: $0, to: listing.version) <= model.policy.automatic || listing.version == $0 }
+                ?? true
         }
         var priority: Priority?
         if let best = inRange.first, let current, best.version > current {
             priority = try await source.describe(best, of: model.origin.repository).priority(from: current)
         }
         return Outdated(
-            model: model.name, current: current, withinAutomatic: automatic?.version, withinRange: inRange.first?.version,
-            newest: listings.first { !$0.version.isPrerelease }?.version ?? listings.first?.version, priority: priority, fault: nil)
+            model: model.name, current: current, withinAutomatic: automatic?.version,
+            withinRange: inRange.first?.version,
+            newest: listings.first { !$0.version.isPrerelease }?.version ?? listings.first?.version, priority: priority,
+            fault: nil)
     }
 }

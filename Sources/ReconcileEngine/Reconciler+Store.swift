@@ -34,7 +34,9 @@ extension Reconciler {
         for name in only where !names.contains(name) { try checkNames([name], declaration) }
         var jobs: [(ModelName, String, GenerationRecord)] = []
         for name in names.sorted() where only.isEmpty || only.contains(name) {
-            for directory in Set(try reader.generationDirectories(of: name) + [reader.activeDirectory(of: name)].compactMap(\.self)).sorted() {
+            for directory in Set(
+                try reader.generationDirectories(of: name) + [reader.activeDirectory(of: name)].compactMap(\.self)
+            ).sorted() {
                 guard let record = try? reader.record(of: name, directory) else { continue }
                 jobs.append((name, directory, record))
             }
@@ -66,7 +68,10 @@ extension Reconciler {
                     started += 1
                     let stamp = record.stamps[index]
                     group.addTask {
-                        (job, try await Observer.damage(of: file, stamp: stamp, at: path, deep: deep).map { [$0] } ?? [])
+                        (
+                            job,
+                            try await Observer.damage(of: file, stamp: stamp, at: path, deep: deep).map { [$0] } ?? []
+                        )
                     }
                 }
             }
@@ -89,7 +94,9 @@ extension Reconciler {
     private func repairActive(_ names: Set<ModelName>, _ declaration: Declaration) async throws {
         let survey = try await localSurvey(declaration)
         let changes = names.sorted().compactMap { name -> Change? in
-            guard case .damaged(let generation, let damage) = survey.observation.state.models[name]?.slot else { return nil }
+            guard case .damaged(let generation, let damage) = survey.observation.state.models[name]?.slot else {
+                return nil
+            }
             return Change(
                 model: name, action: .repair, from: generation.release.id, to: generation.release.id,
                 release: generation.release, reason: .damaged(files: damage.count), steps: [.fetch, .verify, .stage])
@@ -113,7 +120,8 @@ extension Reconciler {
         let keep = declaration.desired.models.mapValues(\.policy.keep)
         guard DiskReader.entry(at: layout.format) != nil else { return [] }
         if isDryRun {
-            return try await GarbageCollector(reader: StoreReader(layout: layout), now: settings.clock()).collect(keep: keep)
+            return try await GarbageCollector(reader: StoreReader(layout: layout), now: settings.clock()).collect(
+                keep: keep)
         }
         let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
         return try await GarbageCollector(writer: writer, now: settings.clock()).collect(keep: keep)
@@ -125,7 +133,9 @@ extension Reconciler {
     /// - Throws: ``Fault`` of kind `stillDeclared`, `protected` or `modelUnknown`.
     public func remove(_ model: ModelName, evenProtected: Bool = false) async throws {
         let declaration = try DesiredStateLoader(paths: files).load()
-        if let desired = declaration.desired.models[model] { throw Fault(.stillDeclared(place: desired.place), model: model) }
+        if let desired = declaration.desired.models[model] {
+            throw Fault(.stillDeclared(place: desired.place), model: model)
+        }
         let layout = StoreLayout(root: declaration.store)
         guard try StoreReader(layout: layout).modelNames().contains(model) else {
             throw Fault(.modelUnknown(name: model.description, nearest: nil))
@@ -168,19 +178,25 @@ extension Reconciler {
         }
         survey.observation.state.models[model]?.slot = .empty
         guard let change = survey.plan(only: [model]).changes.first, let release = change.release else {
-            throw Fault(.unusable(what: place.string, detail: "no release can be installed for it now; see reconcile plan"), model: model)
+            throw Fault(
+                .unusable(what: place.string, detail: "no release can be installed for it now; see reconcile plan"),
+                model: model)
         }
         try StoreWriter.prepare(survey.layout)
         let matched = try await takeOver(release, from: DiskReader.realPath(place) ?? place, survey.layout)
         guard matched > 0 else {
-            throw Fault(.unusable(what: place.string, detail: "none of its files is one of \(release.version)"), model: model)
+            throw Fault(
+                .unusable(what: place.string, detail: "none of its files is one of \(release.version)"), model: model)
         }
         let aside = unusedName(beside: place)
         let applier = Applier(
-            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources, settings: settings,
+            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources,
+            settings: settings,
             now: survey.now, aside: aside
         ) { change, observed in observed.slot == .foreign ? change : nil }
-        guard let outcome = try await applier.apply([change]).first else { throw Fault(.bug(detail: "nothing was applied")) }
+        guard let outcome = try await applier.apply([change]).first else {
+            throw Fault(.bug(detail: "nothing was applied"))
+        }
         record([outcome], in: survey.layout, planDigest: nil)
         return Adoption(matched: matched, files: release.files.count, aside: aside.string, outcome: outcome)
     }

@@ -40,7 +40,8 @@ extension Declaration {
     /// What is asked of each model: the lock's entry where it answers, else the source.
     func questions(lock: Lockfile?, observed: ObservedState, only: Set<ModelName>) -> [Resolver.Question] {
         let selectors = selectors(lock: lock)
-        return desired.models.values.filter { only.isEmpty || only.contains($0.name) }.sorted { $0.name < $1.name }.map { model in
+        return desired.models.keys.sorted().compactMap { name in
+            guard only.isEmpty || only.contains(name), let model = desired.models[name] else { return nil }
             let observed = observed.models[model.name] ?? ObservedModel()
             let entry = lock?.models[model.name].flatMap { $0.answers(model) ? $0 : nil }
             return Resolver.Question(

@@ -24,11 +24,15 @@ extension Reconciler {
         var expired: [(ModelName, Generation)] = []
         for (name, model) in state.models where model.fault == nil {
             guard model.isPresent else { continue }
-            if let wanted = desired[name]?.isProtected, wanted != model.memory.isProtected { protections[name] = wanted }
+            if let wanted = desired[name]?.isProtected, wanted != model.memory.isProtected {
+                protections[name] = wanted
+            }
             let keep = desired[name]?.policy.keep ?? Policy().keep
             expired += Retention.expired(model, keep: keep, now: survey.now).map { (name, $0) }
         }
-        guard !protections.isEmpty || !expired.isEmpty || !survey.observation.restamps.isEmpty, !Task.isCancelled else { return }
+        guard !protections.isEmpty || !expired.isEmpty || !survey.observation.restamps.isEmpty, !Task.isCancelled else {
+            return
+        }
         do {
             let writer = try await StoreWriter.open(survey.layout, holder: settings.holder, patience: .zero)
             for (name, isProtected) in protections.sorted(by: { $0.key < $1.key }) {
@@ -39,7 +43,10 @@ extension Reconciler {
             for (name, records) in survey.observation.restamps {
                 for (directory, record) in records { try writer.write(record, of: name, directory) }
             }
-            if !expired.isEmpty { _ = try await GarbageCollector(writer: writer, now: survey.now).collect(keep: desired.mapValues(\.policy.keep)) }
+            if !expired.isEmpty {
+                _ = try await GarbageCollector(writer: writer, now: survey.now).collect(
+                    keep: desired.mapValues(\.policy.keep))
+            }
         } catch let fault as Fault {
             // Nothing of this is urgent: another process is at work, or the disk is full; the next pass tries again.
             if case .busy = fault.kind { return }

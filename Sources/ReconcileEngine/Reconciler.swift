@@ -66,7 +66,8 @@ public struct Reconciler: Sendable {
         let sources = declaration.makeSources(cache: cache)
         let lock = try Lockfile.read(declaration.lockPath)
         try checkLock(lock?.lock, declaration)
-        var observation = try await Observer(reader: StoreReader(layout: layout)).observe(declaration.desired.models.keys)
+        var observation = try await Observer(reader: StoreReader(layout: layout)).observe(
+            declaration.desired.models.keys)
         if let other { observation = Observer.Observation(state: other, restamps: [:]) }
         let questions = declaration.questions(lock: lock?.lock, observed: observation.state, only: only)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, now: now)
@@ -82,7 +83,8 @@ public struct Reconciler: Sendable {
     package func apply(_ changes: [Change], of survey: Survey, planDigest: Digest? = nil) async throws -> [Outcome] {
         guard !changes.isEmpty else { return [] }
         let applier = Applier(
-            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources, settings: settings,
+            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources,
+            settings: settings,
             now: survey.now, recheck: survey.recheck)
         let outcomes = try await applier.apply(changes)
         record(outcomes, in: survey.layout, planDigest: planDigest)

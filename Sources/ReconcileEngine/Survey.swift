@@ -66,7 +66,9 @@ package struct Survey: Sendable {
             desired: desired, observed: observed, resolution: resolutions[change.model] ?? .candidates([], listed: nil),
             selector: selectors[change.model] ?? desired.selector, now: now
         ).decide()
-        guard let fresh = decision.change, fresh.to == change.to, fresh.from == change.from, fresh.action == change.action else { return nil }
+        guard let fresh = decision.change, fresh.to == change.to, fresh.from == change.from,
+            fresh.action == change.action
+        else { return nil }
         return change
     }
 }
@@ -85,7 +87,8 @@ extension Plan.Notice {
 extension ObservedState {
     /// A line for each model that is there: what the digest of the observed state is made from.
     fileprivate var canonicalText: String {
-        models.filter { $0.value.isPresent }.sorted { $0.key < $1.key }.map { name, model in
+        models.keys.sorted().compactMap { name in
+            guard let model = models[name], model.isPresent else { return nil }
             let slot: String =
                 switch model.slot {
                 case .empty: "empty"
@@ -100,7 +103,8 @@ extension ObservedState {
     /// What the digest of the memory is made from; models of which nothing is remembered leave no trace in it.
     fileprivate var memoryText: String {
         let empty = Memory()
-        return models.filter { $0.value.memory != empty }.sorted { $0.key < $1.key }.map { name, model in
+        return models.keys.sorted().compactMap { name in
+            guard let model = models[name], model.memory != empty else { return nil }
             let bytes = (try? JSONFile.bytes(of: model.memory, pretty: false)) ?? []
             return "\(name) \(Hashing.digest(of: bytes))\n"
         }.joined()

@@ -64,7 +64,9 @@ public struct Decoder {
             for item in elements { check(item, element, what: "an element of \(what)") }
         case (.map(let keys, let values), .mapping(let entries)):
             for entry in entries where !entry.value.isNull {
-                if let wrong = keys.problem(entry.key) { problems.add(entry.mark, wrong, hint: "\(keys.title), like \(keys.example)") }
+                if let wrong = keys.problem(entry.key) {
+                    problems.add(entry.mark, wrong, hint: "\(keys.title), like \(keys.example)")
+                }
                 check(entry.value, values, what: "“\(entry.key)”")
             }
         case (.boolean, .scalar(let scalar)) where scalar.bool != nil: return
@@ -72,7 +74,8 @@ public struct Decoder {
             guard let value = scalar.int, range.contains(value) else {
                 return problems.add(
                     node.mark,
-                    "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound), but this is \(node.kindInWords)")
+                    "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound), but this is \(node.kindInWords)"
+                )
             }
         case (.choice(let words), .scalar(let scalar)):
             guard !words.contains(scalar.text) else { return }

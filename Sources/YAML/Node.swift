@@ -35,7 +35,9 @@ public struct Node: Sendable {
 
     /// The value of `key`, when this is a mapping that has it with a value other than null.
     public subscript(key: String) -> Node? {
-        guard case .mapping(let entries) = content, let entry = entries.first(where: { $0.key == key }) else { return nil }
+        guard case .mapping(let entries) = content, let entry = entries.first(where: { $0.key == key }) else {
+            return nil
+        }
         return entry.value.isNull ? nil : entry.value
     }
 

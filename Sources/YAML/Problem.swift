@@ -53,8 +53,10 @@ public struct Problems: Error, Sendable {
     /// All problems, one after the other, in the order of their places.
     public var description: String {
         list.enumerated()
-            .sorted { ($0.element.mark.source.name, $0.element.mark.line, $0.element.mark.column, $0.offset)
-                < ($1.element.mark.source.name, $1.element.mark.line, $1.element.mark.column, $1.offset) }
+            .sorted {
+                ($0.element.mark.source.name, $0.element.mark.line, $0.element.mark.column, $0.offset)
+                    < ($1.element.mark.source.name, $1.element.mark.line, $1.element.mark.column, $1.offset)
+            }
             .map(\.element.description)
             .joined(separator: "\n")
     }

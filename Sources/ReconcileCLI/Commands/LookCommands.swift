@@ -52,7 +52,8 @@ struct PathCommand: AsyncParsableCommand {
 /// `reconcile history`: what happened.
 struct HistoryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "history", abstract: "Show what happened, newest first.", discussion: "EXAMPLE: reconcile history vad --limit 5")
+        commandName: "history", abstract: "Show what happened, newest first.",
+        discussion: "EXAMPLE: reconcile history vad --limit 5")
 
     @OptionGroup var files: FileOptions
     @OptionGroup var output: OutputOptions
@@ -76,7 +77,8 @@ struct HistoryCommand: AsyncParsableCommand {
                 for event in events {
                     let move = [event.from, event.to].compactMap(\.self).joined(separator: " → ")
                     let detail = event.detail.map { "  \(words(for: $0))" } ?? ""
-                    Output.data("\(event.at.minute)  \(event.model)  \(event.kind)  \(move)  by \(event.who)\(detail)\n")
+                    Output.data(
+                        "\(event.at.minute)  \(event.model)  \(event.kind)  \(move)  by \(event.who)\(detail)\n")
                 }
                 if events.isEmpty { Output.message("Nothing has happened yet.\n") }
             }
@@ -86,7 +88,9 @@ struct HistoryCommand: AsyncParsableCommand {
 
     /// A fault is kept as JSON; everything else is words already.
     private func words(for detail: String) -> String {
-        guard detail.hasPrefix("{"), let fault = try? JSONFile.value(Fault.self, from: Array(detail.utf8), name: "history") else {
+        guard detail.hasPrefix("{"),
+            let fault = try? JSONFile.value(Fault.self, from: Array(detail.utf8), name: "history")
+        else {
             return detail
         }
         return Wording.message(for: fault).summary

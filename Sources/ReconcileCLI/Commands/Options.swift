@@ -6,7 +6,9 @@ import ReconcileEngine
 struct FileOptions: ParsableArguments {
     @Option(
         name: [.short, .customLong("file")], parsing: .singleValue,
-        help: ArgumentHelp("The desired state; may be given several times, later files are laid over earlier ones.", valueName: "path"))
+        help: ArgumentHelp(
+            "The desired state; may be given several times, later files are laid over earlier ones.", valueName: "path")
+    )
     var files: [String] = ["desired-state.yaml"]
 
     /// A reconciler that tells nobody what it does.

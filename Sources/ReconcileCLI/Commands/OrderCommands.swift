@@ -18,7 +18,8 @@ struct ApproveCommand: AsyncParsableCommand {
         try await running {
             let item = try await run.reconciler(files).approve(model)
             let from = item.active?.description ?? "nothing"
-            Output.data("Approved: \(model) \(from) → \(item.version). The next pass takes it:\n    reconcile \(model)\n")
+            Output.data(
+                "Approved: \(model) \(from) → \(item.version). The next pass takes it:\n    reconcile \(model)\n")
             return .success
         }
     }
@@ -90,7 +91,8 @@ struct HoldCommand: AsyncParsableCommand {
 /// `reconcile resume`: end a hold.
 struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "End the hold of a model.", discussion: "EXAMPLE: reconcile resume vad && reconcile vad")
+        commandName: "resume", abstract: "End the hold of a model.",
+        discussion: "EXAMPLE: reconcile resume vad && reconcile vad")
 
     @OptionGroup var files: FileOptions
     @OptionGroup var run: RunOptions
@@ -101,7 +103,8 @@ struct ResumeCommand: AsyncParsableCommand {
     func run() async throws {
         try await running {
             let hold = try await run.reconciler(files).resume(model)
-            Output.data(hold.map { "“\(model)” is no longer held at \($0.release.version).\n" } ?? "“\(model)” was not held.\n")
+            Output.data(
+                hold.map { "“\(model)” is no longer held at \($0.release.version).\n" } ?? "“\(model)” was not held.\n")
             return .success
         }
     }
@@ -110,7 +113,8 @@ struct ResumeCommand: AsyncParsableCommand {
 /// `reconcile retry`: try again what did not work.
 struct RetryCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "retry", abstract: "Lift a model's quarantine, so that the next pass tries again what did not work.",
+        commandName: "retry",
+        abstract: "Lift a model's quarantine, so that the next pass tries again what did not work.",
         discussion: "EXAMPLE: reconcile retry vad && reconcile vad")
 
     @OptionGroup var files: FileOptions
@@ -125,7 +129,8 @@ struct RetryCommand: AsyncParsableCommand {
             let versions = freed.map(\.version.description).joined(separator: ", ")
             Output.data(
                 freed.isEmpty
-                    ? "Nothing of “\(model)” is quarantined.\n" : "The next pass tries \(versions) again:\n    reconcile \(model)\n")
+                    ? "Nothing of “\(model)” is quarantined.\n"
+                    : "The next pass tries \(versions) again:\n    reconcile \(model)\n")
             return .success
         }
     }

@@ -50,7 +50,8 @@ enum PassOutput {
     static func write(_ result: Reconciler.PassResult, _ form: OutputOptions.Form) throws -> ExitStatus {
         switch form {
         case .text: Output.data(PassText(result: result, style: .output).text)
-        case .json: try Output.json(JSON(plan: result.plan, outcomes: result.outcomes, exitStatus: result.status.rawValue))
+        case .json:
+            try Output.json(JSON(plan: result.plan, outcomes: result.outcomes, exitStatus: result.status.rawValue))
         }
         return result.status
     }

@@ -15,10 +15,12 @@ struct PlanCommand: AsyncParsableCommand {
     var out: String?
 
     @Option(
-        parsing: .upToNextOption, help: ArgumentHelp("Approve the waiting change of these models within the plan.", valueName: "model"))
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Approve the waiting change of these models within the plan.", valueName: "model"))
     var approve: [ModelName] = []
 
-    @Option(help: ArgumentHelp("Plan for another machine, from its `reconcile status -o json`.", valueName: "status.json"))
+    @Option(
+        help: ArgumentHelp("Plan for another machine, from its `reconcile status -o json`.", valueName: "status.json"))
     var against: String?
 
     @Flag(name: .customLong("detailed-exitcode"), help: "Exit 2 when changes are pending.")
@@ -80,7 +82,8 @@ struct ApplyCommand: AsyncParsableCommand {
             if let path = targets.first, path.hasSuffix(".json") {
                 return try PassOutput.write(try await reconciler.apply(try Reconciler.readPlan(path)), output.output)
             }
-            return try PassOutput.write(try await reconciler.pass(only: Set(targets.compactMap { ModelName($0) })), output.output)
+            return try PassOutput.write(
+                try await reconciler.pass(only: Set(targets.compactMap { ModelName($0) })), output.output)
         }
     }
 }
@@ -139,7 +142,8 @@ struct LockCommand: AsyncParsableCommand {
             }
             for blocked in result.blocked {
                 let why = Wording.words(for: blocked).why
-                Output.data("  ! \(blocked.model)  \(blocked.version)  \(why)  →  reconcile lock --update \(blocked.model)\n")
+                Output.data(
+                    "  ! \(blocked.model)  \(blocked.version)  \(why)  →  reconcile lock --update \(blocked.model)\n")
             }
             for problem in result.problems { Output.message("Error: \(Wording.message(for: problem).text)\n") }
             Output.data(result.moved.isEmpty ? "\(result.path) stays as it is.\n" : "Wrote \(result.path).\n")
@@ -151,7 +155,8 @@ struct LockCommand: AsyncParsableCommand {
 /// `reconcile outdated`: what is published, beside what is there.
 struct OutdatedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "outdated", abstract: "Show for each model the newest version within “automatic”, within its range, and at all.",
+        commandName: "outdated",
+        abstract: "Show for each model the newest version within “automatic”, within its range, and at all.",
         discussion: "EXAMPLE: reconcile outdated -o json")
 
     @OptionGroup var files: FileOptions
@@ -166,10 +171,15 @@ struct OutdatedCommand: AsyncParsableCommand {
             switch output.output {
             case .json: try Output.json(rows)
             case .text:
-                let table = [["model", "current", "automatic", "in range", "newest", "priority"]] + rows.map { row in
-                    [row.model.description] + [row.current, row.withinAutomatic, row.withinRange, row.newest].map { $0?.description ?? "-" }
-                        + [row.priority?.rawValue ?? "-"]
-                }
+                let table =
+                    [["model", "current", "automatic", "in range", "newest", "priority"]]
+                    + rows.map { row in
+                        [row.model.description]
+                            + [row.current, row.withinAutomatic, row.withinRange, row.newest].map {
+                                $0?.description ?? "-"
+                            }
+                            + [row.priority?.rawValue ?? "-"]
+                    }
                 Output.data(Table(rows: table).text)
                 for fault in rows.compactMap(\.fault) { Output.message("\(Wording.message(for: fault).summary)\n") }
             }

@@ -31,7 +31,9 @@ struct ReconcileCommand: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "PLAN AND APPLY:",
-                subcommands: [PlanCommand.self, ApplyCommand.self, ShowCommand.self, LockCommand.self, OutdatedCommand.self]),
+                subcommands: [
+                    PlanCommand.self, ApplyCommand.self, ShowCommand.self, LockCommand.self, OutdatedCommand.self,
+                ]),
             CommandGroup(
                 name: "LOOK:",
                 subcommands: [StatusCommand.self, PathCommand.self, HistoryCommand.self, ExplainCommand.self]),

@@ -40,18 +40,21 @@ struct VerifyCommand: AsyncParsableCommand {
     private func line(_ item: Reconciler.Verification) -> String {
         let kept = item.isActive ? "" : " (kept)"
         guard !item.damage.isEmpty else {
-            return "  = \(item.model)  \(item.version)\(kept)  \(Wording.count(item.files, "file")), \(Format.bytes(item.bytes))\n"
+            return
+                "  = \(item.model)  \(item.version)\(kept)  \(Wording.count(item.files, "file")), \(Format.bytes(item.bytes))\n"
         }
         let files = item.damage.map { "      \($0.kind.rawValue): \($0.path)\n" }.joined()
         let help = repair ? "" : "          reconcile verify \(item.model)\(deep ? " --deep" : "") --repair\n"
-        return "  ! \(item.model)  \(item.version)\(kept)  \(Wording.count(item.damage.count, "file")) damaged\n\(files)\(help)"
+        return
+            "  ! \(item.model)  \(item.version)\(kept)  \(Wording.count(item.damage.count, "file")) damaged\n\(files)\(help)"
     }
 }
 
 /// `reconcile gc`: deletes what nothing needs.
 struct GCCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gc", abstract: "Delete versions beyond what “keep” asks for, and content that nothing uses; needs no free space.",
+        commandName: "gc",
+        abstract: "Delete versions beyond what “keep” asks for, and content that nothing uses; needs no free space.",
         discussion: "EXAMPLE: reconcile gc --dry-run")
 
     @Flag(name: .customLong("dry-run"), help: "Only show what would be deleted.")
@@ -67,9 +70,14 @@ struct GCCommand: AsyncParsableCommand {
             switch output.output {
             case .json: try Output.json(items)
             case .text:
-                for item in items { Output.data("  - \(item.kind) \(item.name)" + (item.bytes > 0 ? "  \(Format.bytes(item.bytes))\n" : "\n")) }
+                for item in items {
+                    Output.data(
+                        "  - \(item.kind) \(item.name)" + (item.bytes > 0 ? "  \(Format.bytes(item.bytes))\n" : "\n"))
+                }
                 let bytes = items.reduce(Int64(0)) { saturatingSum($0, $1.bytes) }
-                Output.data("\(isDryRun ? "Would delete" : "Deleted") \(Wording.count(items.count, "thing")), \(Format.bytes(bytes)).\n")
+                Output.data(
+                    "\(isDryRun ? "Would delete" : "Deleted") \(Wording.count(items.count, "thing")), \(Format.bytes(bytes)).\n"
+                )
             }
             return .success
         }
@@ -116,7 +124,8 @@ struct AdoptCommand: AsyncParsableCommand {
 /// `reconcile remove`: takes an undeclared model away.
 struct RemoveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Take a model that is no longer declared out of the store; its files stay in the trash for a day.",
+        commandName: "remove",
+        abstract: "Take a model that is no longer declared out of the store; its files stay in the trash for a day.",
         discussion: "EXAMPLE: reconcile remove old-vad")
 
     @Flag(name: .customLong("protected"), help: "Remove it even if it was declared with `protect: true`.")

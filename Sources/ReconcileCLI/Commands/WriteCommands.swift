@@ -8,7 +8,8 @@ import YAML
 /// `reconcile init`: a first desired state.
 struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "init", abstract: "Write a first desired-state.yaml; never over an existing one.", discussion: "EXAMPLE: reconcile init")
+        commandName: "init", abstract: "Write a first desired-state.yaml; never over an existing one.",
+        discussion: "EXAMPLE: reconcile init")
 
     @Argument(help: "Where to write it.")
     var path = "desired-state.yaml"
@@ -48,7 +49,8 @@ struct InitCommand: AsyncParsableCommand {
 /// `reconcile validate`: checks the desired state.
 struct ValidateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "validate", abstract: "Check the desired state and report every problem at once; asks nobody and writes nothing.",
+        commandName: "validate",
+        abstract: "Check the desired state and report every problem at once; asks nobody and writes nothing.",
         discussion: "EXAMPLE: reconcile validate -f desired-state.yaml -f this-host.yaml")
 
     @OptionGroup var files: FileOptions
@@ -56,7 +58,9 @@ struct ValidateCommand: AsyncParsableCommand {
     func run() async throws {
         try await running {
             let declaration = try DesiredStateLoader(paths: files.files.map { FilePath($0) }).load()
-            Output.data("Valid: \(Wording.count(declaration.desired.models.count, "model")), \(Wording.count(declaration.sources.count, "source")).\n")
+            Output.data(
+                "Valid: \(Wording.count(declaration.desired.models.count, "model")), \(Wording.count(declaration.sources.count, "source")).\n"
+            )
             return .success
         }
     }
@@ -69,14 +73,16 @@ struct SchemaCommand: AsyncParsableCommand {
         discussion: "EXAMPLE: reconcile schema > desired-state.schema.json")
 
     func run() async throws {
-        Output.data(DesiredStateShape.root.jsonSchema(id: "https://reconcile.example/schema/v1/desired-state.json") + "\n")
+        Output.data(
+            DesiredStateShape.root.jsonSchema(id: "https://reconcile.example/schema/v1/desired-state.json") + "\n")
     }
 }
 
 /// `reconcile publish`: writes a catalog.
 struct PublishCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "publish", abstract: "Publish the files of a directory as a release in a catalog, or withdraw one.",
+        commandName: "publish",
+        abstract: "Publish the files of a directory as a release in a catalog, or withdraw one.",
         discussion: """
             A catalog is a directory that any static web server can serve. A version never changes: other bytes under a \
             version that exists are refused.
@@ -109,7 +115,8 @@ struct PublishCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What it needs: fact:NAME=RANGE or model:REPOSITORY=RANGE; may be given several times.", valueName: "requirement"))
+            "What it needs: fact:NAME=RANGE or model:REPOSITORY=RANGE; may be given several times.",
+            valueName: "requirement"))
     var requires: [String] = []
 
     @Option(help: ArgumentHelp("Withdraw this version: nobody takes it any more.", valueName: "version"))
@@ -119,8 +126,12 @@ struct PublishCommand: AsyncParsableCommand {
     var directory: String?
 
     func validate() throws {
-        if yank != nil, version != nil || directory != nil { throw ValidationError("--yank goes without a directory and --version.") }
-        if yank == nil, version == nil || directory == nil { throw ValidationError("Give a directory and --version, or --yank.") }
+        if yank != nil, version != nil || directory != nil {
+            throw ValidationError("--yank goes without a directory and --version.")
+        }
+        if yank == nil, version == nil || directory == nil {
+            throw ValidationError("Give a directory and --version, or --yank.")
+        }
         if !isPlainName(channel, limit: 63) { throw ValidationError("“\(channel)” is not a channel.") }
         _ = try requirements()
     }
@@ -130,7 +141,8 @@ struct PublishCommand: AsyncParsableCommand {
         for text in requires {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let range = try? VersionRange(parts[1]) else {
-                throw ValidationError("“\(text)” is not a requirement; write fact:engine=\">=2.1\" or model:umt5-xxl=\">=1\".")
+                throw ValidationError(
+                    "“\(text)” is not a requirement; write fact:engine=\">=2.1\" or model:umt5-xxl=\">=1\".")
             }
             if parts[0].hasPrefix("fact:") {
                 requirements.facts[String(parts[0].dropFirst(5))] = range
@@ -147,7 +159,9 @@ struct PublishCommand: AsyncParsableCommand {
         try await running {
             let publisher = try Publisher(catalog: to, repository: model)
             if let yank {
-                Output.data(try publisher.yank(yank) ? "Withdrawn: \(model) \(yank).\n" : "\(model) \(yank) was withdrawn already.\n")
+                Output.data(
+                    try publisher.yank(yank)
+                        ? "Withdrawn: \(model) \(yank).\n" : "\(model) \(yank) was withdrawn already.\n")
                 return .success
             }
             guard let version, let directory else { return .usage }
@@ -158,14 +172,17 @@ struct PublishCommand: AsyncParsableCommand {
             description.requires = requirements.isEmpty ? nil : requirements
             let now = Timestamp(seconds: Int64(Date().timeIntervalSince1970))
             let (summary, isNew) = try await publisher.publish(directory, description, at: now)
-            let what = "\(model) \(version), \(Wording.count(summary.files, "file")), \(Format.bytes(summary.bytes)), content \(summary.digest.short)"
+            let what =
+                "\(model) \(version), \(Wording.count(summary.files, "file")), \(Format.bytes(summary.bytes)), content \(summary.digest.short)"
             Output.data(isNew ? "Published: \(what).\n" : "Published already, with the same bytes: \(what).\n")
             return .success
         }
     }
 
     private func readText(_ path: String) throws -> String {
-        guard let bytes = try DiskReader.contents(of: FilePath(path), limit: 1 << 20) else { throw Fault(.fileMissing(path: path)) }
+        guard let bytes = try DiskReader.contents(of: FilePath(path), limit: 1 << 20) else {
+            throw Fault(.fileMissing(path: path))
+        }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

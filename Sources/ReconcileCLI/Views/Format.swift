@@ -18,7 +18,8 @@ enum Format {
     static func duration(milliseconds: Int64) -> String {
         let seconds = milliseconds / 1000
         if seconds < 60 { return "\(tenths(Double(milliseconds) / 1000)) s" }
-        return seconds < 3600 ? "\(seconds / 60) min \(seconds % 60) s" : "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+        return seconds < 3600
+            ? "\(seconds / 60) min \(seconds % 60) s" : "\(seconds / 3600) h \(seconds % 3600 / 60) min"
     }
 
     /// A number with one decimal.

@@ -9,7 +9,9 @@ struct PassText {
     var text: String {
         let rest = Plan.waiting(result.plan)
         var lines = result.outcomes.map(line)
-        lines += PlanText(plan: rest, style: style).text.split(separator: "\n").dropLast().map(String.init).filter { !$0.isEmpty }
+        lines += PlanText(plan: rest, style: style).text.split(separator: "\n").dropLast().map(String.init).filter {
+            !$0.isEmpty
+        }
         if !lines.isEmpty { lines.append("") }
         return (lines + [summary]).joined(separator: "\n") + "\n"
     }

@@ -45,7 +45,8 @@ struct PlanMarkdown {
             "| blocked | version | why | released by |\n| --- | --- | --- | --- |",
             plan.blocked.map { blocked in
                 let (why, command) = Wording.words(for: blocked)
-                return "| \(cell(blocked.model)) | \(cell(blocked.version)) | \(cell(why)) | \(command.map { "`\($0)`" } ?? "") |"
+                return
+                    "| \(cell(blocked.model)) | \(cell(blocked.version)) | \(cell(why)) | \(command.map { "`\($0)`" } ?? "") |"
             }
         )
     }
@@ -61,6 +62,7 @@ struct PlanMarkdown {
 
     /// Text that cannot break out of its cell.
     private func cell(_ value: some CustomStringConvertible) -> String {
-        String(value.description.prefix(2000)).replacing("|", with: "\\|").replacing("\n", with: " ").replacing("<", with: "&lt;")
+        String(value.description.prefix(2000)).replacing("|", with: "\\|").replacing("\n", with: " ").replacing(
+            "<", with: "&lt;")
     }
 }

@@ -20,7 +20,8 @@ struct PlanText {
 
     private func line(_ change: Change) -> String {
         let cost = [bytes(change.bytes), steps(change)].filter { !$0.isEmpty }.joined(separator: "; ")
-        let text = "\(symbol(change.action)) \(Format.pad(change.model.description, width))  \(versions(change))  \(reason(change.reason))"
+        let text =
+            "\(symbol(change.action)) \(Format.pad(change.model.description, width))  \(versions(change))  \(reason(change.reason))"
         return "  \(style.paint(text, change.action.colour))" + (cost.isEmpty ? "" : "  (\(cost))")
     }
 

@@ -93,11 +93,17 @@ final class ProgressView: Sendable {
         case .received(let model, let file, let bytes, let size):
             let transfer = add(bytes, size, "\(model)/\(file)", &state)
             guard transfer.bytes >= size || isDue(&state) else { return }
-            write(Line(event: "progress", model: model, file: file.description, receivedBytes: transfer.bytes, totalBytes: size))
+            write(
+                Line(
+                    event: "progress", model: model, file: file.description, receivedBytes: transfer.bytes,
+                    totalBytes: size))
         case .waiting(let model, _): write(Line(event: "waiting", model: model))
         case .reverting(let model, _): write(Line(event: "reverting", model: model))
         case .ended(let outcome):
-            write(Line(event: "ended", model: outcome.change.model, receivedBytes: outcome.receivedBytes, message: outcome.result.name))
+            write(
+                Line(
+                    event: "ended", model: outcome.change.model, receivedBytes: outcome.receivedBytes,
+                    message: outcome.result.name))
         case .warning(let text): write(Line(event: "warning", message: text))
         }
     }

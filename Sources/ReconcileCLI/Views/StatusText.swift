@@ -41,9 +41,13 @@ struct ExplanationText {
     let explanation: Explanation
 
     var text: String {
-        var lines = ["\(explanation.model) is declared at \(explanation.declaredAt): \(explanation.origin) \(explanation.range)"]
+        var lines = [
+            "\(explanation.model) is declared at \(explanation.declaredAt): \(explanation.origin) \(explanation.range)"
+        ]
         if let active = explanation.active {
-            lines.append("  active    \(active.version)  content \(active.contentDigest.short)  from \(active.origin)  \(active.revision)")
+            lines.append(
+                "  active    \(active.version)  content \(active.contentDigest.short)  from \(active.origin)  \(active.revision)"
+            )
             if let license = active.license { lines.append("  license   \(license)") }
             if let at = explanation.confirmedAt { lines.append("  confirmed \(at.minute)") }
             if let changelog = active.changelog {
@@ -52,11 +56,14 @@ struct ExplanationText {
         } else {
             lines.append("  active    nothing")
         }
-        lines.append("  lock      " + (explanation.locked.map { "\($0)" } ?? "none: the newest release that the policy takes"))
+        lines.append(
+            "  lock      " + (explanation.locked.map { "\($0)" } ?? "none: the newest release that the policy takes"))
         lines.append("  policy    automatic \(explanation.automatic.rawValue), channel \(explanation.channel)")
         if let change = explanation.change {
             let steps = change.steps.map(\.rawValue).joined(separator: " ")
-            lines.append("  next      \(change.to?.version.description ?? "nothing"): \(PlanText.words(for: change.reason)) (\(steps))")
+            lines.append(
+                "  next      \(change.to?.version.description ?? "nothing"): \(PlanText.words(for: change.reason)) (\(steps))"
+            )
         } else {
             lines.append("  next      nothing to do")
         }

@@ -26,11 +26,15 @@ enum Wording {
                 summary: "\(path) is not there.", state: "Nothing was changed.",
                 command: path.hasSuffix(".yaml") ? "reconcile init" : nil)
         case .fileDamaged(let path, let detail):
-            return Message(summary: "\(path) cannot be used: \(detail).", state: "Nothing was changed because of it.", command: repair(path, name))
+            return Message(
+                summary: "\(path) cannot be used: \(detail).", state: "Nothing was changed because of it.",
+                command: repair(path, name))
         case .formatUnknown(let path, let found, let supported):
             return Message(
                 summary: "\(path) has format \(found); this program knows format \(supported).",
-                state: found > supported ? "It was written by a newer reconcile. Nothing was changed; use that version." : "Nothing was changed.")
+                state: found > supported
+                    ? "It was written by a newer reconcile. Nothing was changed; use that version."
+                    : "Nothing was changed.")
         case .system(let operation, let path, let detail):
             return Message(
                 summary: "Could not \(operation) \(path): \(detail).", state: "What was active before is active still.",
@@ -42,12 +46,15 @@ enum Wording {
                 state: "Nothing was changed. Try again when it is done, or wait for it with --lock-timeout 5m.")
         case .diskFull(let needed, let free):
             return Message(
-                summary: "The disk is too full for \(name): \(Format.bytes(needed)) are needed, \(Format.bytes(free)) are free.",
+                summary:
+                    "The disk is too full for \(name): \(Format.bytes(needed)) are needed, \(Format.bytes(free)) are free.",
                 state: "Nothing was downloaded; what is active stays.", command: "reconcile gc --dry-run")
         case .occupied(let path):
             return Message(
-                summary: "\(path) is not a link of reconcile: somebody's own files stand where the model “\(name)” belongs.",
-                state: "They were not touched. Move them away, or let reconcile take them over:", command: "reconcile adopt \(name)")
+                summary:
+                    "Somebody's own files stand where the model “\(name)” belongs: \(path) in the store is not a link of reconcile.",
+                state: "They were not touched. Move them away, or let reconcile take them over:",
+                command: "reconcile adopt \(name)")
         case .secretMissing(let what):
             return Message(summary: "A secret is not there: \(what).", state: "Nothing was sent without it.")
         case .modelUnknown(let name, let nearest):
@@ -56,10 +63,12 @@ enum Wording {
                 state: "Nothing was changed.", command: "reconcile status")
         case .stillDeclared(let place):
             return Message(
-                summary: "“\(name)” is still declared at \(place).", state: "It was not removed: the next pass would install it again. Take its block out first.")
+                summary: "“\(name)” is still declared at \(place).",
+                state: "It was not removed: the next pass would install it again. Take its block out first.")
         case .protected:
             return Message(
-                summary: "“\(name)” is protected.", state: "It was not removed. If you are sure:", command: "reconcile remove \(name) --protected")
+                summary: "“\(name)” is protected.", state: "It was not removed. If you are sure:",
+                command: "reconcile remove \(name) --protected")
         case .insecureAddress(let url):
             return Message(
                 summary: "\(url) is plain HTTP, which can be read and changed on its way.",
@@ -72,28 +81,36 @@ enum Wording {
         switch fault.kind {
         case .sourceUnreachable(let url, let detail):
             return Message(
-                summary: "\(url) does not answer: \(detail).", state: "“\(name)” stays as it is; the next pass asks again.")
+                summary: "\(url) does not answer: \(detail).",
+                state: "“\(name)” stays as it is; the next pass asks again.")
         case .sourceLacks(let url):
             return Message(summary: "\(url) is not there, or may not be read.", state: "“\(name)” stays as it is.")
         case .sourceInvalid(let url, let detail):
-            return Message(summary: "\(url) cannot be used: \(detail).", state: "“\(name)” stays as it is; tell the publisher.")
+            return Message(
+                summary: "\(url) cannot be used: \(detail).", state: "“\(name)” stays as it is; tell the publisher.")
         case .noMatch(let range, let available):
             let there = available.isEmpty ? "nothing is published" : "there are: \(available.joined(separator: ", "))"
             return Message(
-                summary: "No release of “\(name)” is in the range “\(range)”; \(there).", state: "“\(name)” stays as it is.",
+                summary: "No release of “\(name)” is in the range “\(range)”; \(there).",
+                state: "“\(name)” stays as it is.",
                 command: "reconcile outdated \(name)")
         case .ambiguous(let versions):
             return Message(
-                summary: "“\(name)” could be any of \(versions.joined(separator: ", ")), which are equal in precedence.",
+                summary:
+                    "“\(name)” could be any of \(versions.joined(separator: ", ")), which are equal in precedence.",
                 state: "It stays as it is. Name one exactly, as in version: \"=\(versions.first ?? "1.0.0")\".")
         case .nothingIncluded(let version):
             return Message(
-                summary: "The “include” of “\(name)” matches no file of \(version).", state: "“\(name)” stays as it is.")
+                summary: "The “include” of “\(name)” matches no file of \(version).", state: "“\(name)” stays as it is."
+            )
         case .lockMissing(let path):
-            return Message(summary: "\(path) is not there, but --locked asks for it.", state: "Nothing was changed.", command: "reconcile lock")
+            return Message(
+                summary: "\(path) is not there, but --locked asks for it.", state: "Nothing was changed.",
+                command: "reconcile lock")
         case .lockStale(let path):
             return Message(
-                summary: "\(path) does not answer what is declared for “\(name)”.", state: "Nothing was changed.", command: "reconcile lock")
+                summary: "\(path) does not answer what is declared for “\(name)”.", state: "Nothing was changed.",
+                command: "reconcile lock")
         case .stalePlan(let moved):
             return Message(
                 summary: "The plan no longer fits this machine:\n" + moved.map { "  - \($0)" }.joined(separator: "\n"),
@@ -106,8 +123,10 @@ enum Wording {
         switch fault.kind {
         case .digestMismatch(let path, let expected, let received):
             return Message(
-                summary: "The bytes of “\(path)” are not those of the release: expected \(expected.short)…, received \(received.short)….",
-                state: "They were thrown away; what was active before is active still. If it was published again on purpose:",
+                summary:
+                    "The bytes of “\(path)” are not those of the release: expected \(expected.short)…, received \(received.short)….",
+                state:
+                    "They were thrown away; what was active before is active still. If it was published again on purpose:",
                 command: "reconcile lock --update \(name)")
         case .sizeMismatch(let path, let expected, let received):
             return Message(
@@ -116,12 +135,14 @@ enum Wording {
         case .hookFailed(_, let detail):
             return Message(
                 summary: "“\(name)” does not work: \(detail).",
-                state: "It was quarantined and never activated; what was active before is active still. To try it again:",
+                state:
+                    "It was quarantined and never activated; what was active before is active still. To try it again:",
                 command: "reconcile retry \(name)")
         case .hookUndecided(_, let detail):
             return Message(
                 summary: "It cannot be told whether “\(name)” works: \(detail).",
-                state: "It was not activated; what was active before is active still. It is tried again later, or now with:",
+                state:
+                    "It was not activated; what was active before is active still. It is tried again later, or now with:",
                 command: "reconcile retry \(name)")
         case .halted(let detail):
             return Message(
@@ -130,19 +151,24 @@ enum Wording {
                 command: "reconcile rollback \(name)    or    reconcile retry \(name)")
         case .drifted(let damage):
             return Message(
-                summary: "\(count(damage.count, "file")) of “\(name)” differ from the release: \(list(damage.map(\.path.description))).",
+                summary:
+                    "\(count(damage.count, "file")) of “\(name)” \(damage.count == 1 ? "differs" : "differ") from the release: \(list(damage.map(\.path.description))).",
                 state: "It was not repaired, as drift: warn asks for.", command: "reconcile verify \(name) --repair")
         case .holdLost(let version):
             return Message(
-                summary: "“\(name)” is held at \(version), which is no longer whole on disk.", state: "What is active stays.",
+                summary: "“\(name)” is held at \(version), which is no longer whole on disk.",
+                state: "What is active stays.",
                 command: "reconcile resume \(name)")
         case .notKept(let version, let kept):
             let there = kept.isEmpty ? "nothing else is kept" : "kept are: \(kept.joined(separator: ", "))"
             return Message(
-                summary: version.map { "\($0) of “\(name)” is not on disk; \(there)." } ?? "Nothing of “\(name)” is on disk to use; \(there).",
+                summary: version.map { "\($0) of “\(name)” is not on disk; \(there)." }
+                    ?? "Nothing of “\(name)” is on disk to use; \(there).",
                 state: "Nothing was changed.", command: "reconcile status \(name)")
         case .nothingToApprove:
-            return Message(summary: "Nothing of “\(name)” waits for an approval.", state: "Nothing was changed.", command: "reconcile plan \(name)")
+            return Message(
+                summary: "Nothing of “\(name)” waits for an approval.", state: "Nothing was changed.",
+                command: "reconcile plan \(name)")
         case .pruneRefused(let number, let of):
             return Message(
                 summary: "Pruning would remove \(number) of \(of) models, which looks like a mistake.",
@@ -153,7 +179,8 @@ enum Wording {
                 state: "Nothing was published. A version never changes: publish a new one.")
         case .unusable(let what, let detail):
             return Message(summary: "\(what) cannot be used: \(detail).", state: "Nothing was changed.")
-        case .interrupted: return Message(summary: "Interrupted.", state: "Nothing is half done; partial downloads are kept.")
+        case .interrupted:
+            return Message(summary: "Interrupted.", state: "Nothing is half done; partial downloads are kept.")
         case .bug(let detail): return Message(summary: "\(detail).", state: "This is a bug in reconcile.")
         default: return Message(summary: "\(fault.kind).", state: "This is a bug in reconcile.")
         }
@@ -161,7 +188,9 @@ enum Wording {
 
     private static func repair(_ path: String, _ model: String) -> String? {
         if path.hasSuffix(".lock") { return "git checkout \(path)    or    reconcile lock" }
-        if path.contains("/memory/") { return "cat \(path)    (mend it, or delete it: holds, quarantine and approvals of \(model) go with it)" }
+        if path.contains("/memory/") {
+            return "cat \(path)    (mend it, or delete it: holds, quarantine and approvals of \(model) go with it)"
+        }
         return nil
     }
 
@@ -172,22 +201,29 @@ enum Wording {
         case .yanked: return ("withdrawn by its publisher", nil)
         case .channel(let name): return ("on channel \(name)", nil)
         case .factDiffers(let name, let needed, let found):
-            return ("needs \(name) \(needed), " + (found.map { "this machine has \($0)" } ?? "which this machine does not declare"), nil)
+            return (
+                "needs \(name) \(needed), "
+                    + (found.map { "this machine has \($0)" } ?? "which this machine does not declare"), nil
+            )
         case .modelDiffers(let repository, let needed, let found):
-            return ("needs \(repository) \(needed), " + (found.map { "which is at \($0)" } ?? "which is not installed"), nil)
+            return (
+                "needs \(repository) \(needed), " + (found.map { "which is at \($0)" } ?? "which is not installed"), nil
+            )
         case .tooYoung(let until): return ("too young until \(until.minute)", nil)
         case .ageUnknown: return ("does not say when it was published, and minimumAge is set", nil)
         case .republished(let known):
             return ("published again with other bytes (known as \(known.short))", "reconcile approve \(model)")
         case .needsApproval(let size): return ("needs approval (\(size.rawValue) step)", "reconcile approve \(model)")
         case .notBefore(let time): return ("not before \(time.minute)", nil)
-        case .quarantined(let cause, let at): return ("quarantined since \(at.date): \(cause)", "reconcile retry \(model)")
+        case .quarantined(let cause, let at):
+            return ("quarantined since \(at.date): \(cause)", "reconcile retry \(model)")
         case .undecided(let cause, let retryAt):
             return ("could not be tested: \(cause); tried again after \(retryAt.minute)", "reconcile retry \(model)")
         case .held(let by, let reason, let until, let version):
             let end = until.map { " until \($0.minute)" } ?? ""
             return ("held at \(version) by \(by)\(end)" + (reason.map { ": \($0)" } ?? ""), "reconcile resume \(model)")
-        case .olderThanFailed(let version): return ("older than \(version), which did not work; only newer ones are tried", "reconcile retry \(model)")
+        case .olderThanFailed(let version):
+            return ("older than \(version), which did not work; only newer ones are tried", "reconcile retry \(model)")
         case .outOfRange: return ("outside the range", nil)
         }
     }
@@ -195,7 +231,8 @@ enum Wording {
     /// What a notice says.
     static func words(for notice: Plan.Notice) -> String {
         switch notice {
-        case .activeYanked(let model, let version): "\(model) \(version) was withdrawn by its publisher; it stays until there is another"
+        case .activeYanked(let model, let version):
+            "\(model) \(version) was withdrawn by its publisher; it stays until there is another"
         case .activeUnlisted(let model, let version): "\(model) \(version) is no longer listed by its source; it stays"
         case .undeclared(let model): "\(model) is on disk but not declared: reconcile remove \(model)"
         case .protected(let model): "\(model) is not declared but protected; it is not pruned"

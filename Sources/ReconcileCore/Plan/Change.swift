@@ -134,7 +134,7 @@ extension Change {
 
     /// The steps of a change. Laws, for every change: content is verified before it is staged, staged and checked before it
     /// is activated, activated before it is confirmed; and only a removal retires anything.
-    static func steps(for action: Action, readiness: Readiness, hooks: HookSet, isOrder: Bool) -> [Step] {
+    package static func steps(for action: Action, readiness: Readiness, hooks: HookSet, isOrder: Bool) -> [Step] {
         let check: [Step] = hooks.check ? [.check] : []
         let reload: [Step] = hooks.reload ? [.reload] : []
         let probe: [Step] = hooks.probe ? [.probe] : []

@@ -8,7 +8,9 @@ public struct ModelPlanner: Sendable {
     let now: Timestamp
 
     /// Plans one model.
-    public init(desired: DesiredModel, observed: ObservedModel, resolution: Resolution, selector: Digest, now: Timestamp) {
+    public init(
+        desired: DesiredModel, observed: ObservedModel, resolution: Resolution, selector: Digest, now: Timestamp
+    ) {
         (self.desired, self.observed, self.resolution, self.selector, self.now) =
             (desired, observed, resolution, selector, now)
     }
@@ -58,7 +60,8 @@ public struct ModelPlanner: Sendable {
         }
         let newer = candidates.first { $0.version > hold.release.version && $0.isEligible }
         guard let newer else { return }
-        block(newer, .held(by: hold.by, reason: hold.reason, until: hold.until, version: hold.release.version), &decision)
+        block(
+            newer, .held(by: hold.by, reason: hold.reason, until: hold.until, version: hold.release.version), &decision)
     }
 
     /// An open trial is finished before anything else is begun.
@@ -70,7 +73,8 @@ public struct ModelPlanner: Sendable {
         let before = observed.goodGeneration?.release.id
         let action: Change.Action = before == nil ? .install : .replace
         decision.change = Change(
-            model: desired.name, action: action, from: before, to: trial.release.id, release: trial.release, reason: .openTrial,
+            model: desired.name, action: action, from: before, to: trial.release.id, release: trial.release,
+            reason: .openTrial,
             steps: Change.steps(for: action, readiness: .active, hooks: HookSet(desired), isOrder: false))
     }
 
@@ -87,7 +91,9 @@ public struct ModelPlanner: Sendable {
         for candidate in candidates {
             if let active, stays(active), !candidate.isLocked, candidate.version < active.version { return }
             guard let release = candidate.release, candidate.isEligible || isApproved(candidate, from: active) else {
-                if let obstacle = candidate.obstacle, !isActive(candidate, active) { block(candidate, obstacle, &decision) }
+                if let obstacle = candidate.obstacle, !isActive(candidate, active) {
+                    block(candidate, obstacle, &decision)
+                }
                 continue
             }
             if let active, active.id == release.id { return }

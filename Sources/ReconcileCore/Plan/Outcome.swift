@@ -27,6 +27,8 @@ public struct Outcome: Codable, Hashable, Sendable {
 
     /// An outcome.
     public init(change: Change, result: Result, milliseconds: Int64, receivedBytes: Int64) {
-        (self.change, self.result, self.milliseconds, self.receivedBytes) = (change, result, milliseconds, receivedBytes)
+        (self.change, self.result, self.milliseconds, self.receivedBytes) = (
+            change, result, milliseconds, receivedBytes
+        )
     }
 }

@@ -18,7 +18,9 @@ public struct Plan: Codable, Hashable, Sendable {
 
         /// Digests of inputs.
         public init(desiredState: Digest, lock: Digest?, observedState: Digest, memory: Digest) {
-            (self.desiredState, self.lock, self.observedState, self.memory) = (desiredState, lock, observedState, memory)
+            (self.desiredState, self.lock, self.observedState, self.memory) = (
+                desiredState, lock, observedState, memory
+            )
         }
     }
 
@@ -99,7 +101,8 @@ public struct Plan: Codable, Hashable, Sendable {
 
     /// A plan of these parts; its totals are counted here.
     public init(
-        toolVersion: String, createdAt: Timestamp, inputs: Inputs, changes: [Change], blocked: [Blocked], problems: [Fault],
+        toolVersion: String, createdAt: Timestamp, inputs: Inputs, changes: [Change], blocked: [Blocked],
+        problems: [Fault],
         notices: [Notice], inSync: [ModelName], planDigest: Digest
     ) {
         self.toolVersion = toolVersion

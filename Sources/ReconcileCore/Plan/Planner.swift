@@ -41,7 +41,8 @@ public struct Planner: Sendable {
     public func plan(only: Set<ModelName> = []) -> Result {
         var result = Result()
         let decisions = decideAll()
-        for (name, decision) in decisions.sorted(by: { $0.key < $1.key }) where only.isEmpty || only.contains(name) {
+        for name in decisions.keys.sorted() where only.isEmpty || only.contains(name) {
+            guard let decision = decisions[name] else { continue }
             if let change = decision.change { result.changes.append(change) }
             result.blocked += decision.blocked
             result.problems += decision.problems
@@ -61,7 +62,8 @@ public struct Planner: Sendable {
         for (name, model) in desired.models {
             planners[name] = ModelPlanner(
                 desired: model, observed: observed.models[name] ?? ObservedModel(),
-                resolution: resolutions[name] ?? .candidates([], listed: nil), selector: selectors[name] ?? model.selector, now: now)
+                resolution: resolutions[name] ?? .candidates([], listed: nil),
+                selector: selectors[name] ?? model.selector, now: now)
         }
         return settle(planners)
     }
@@ -110,13 +112,17 @@ public struct Planner: Sendable {
     /// Models on disk that are not declared: reported, or removed when `prune` is on. A prune that would take more than
     /// half of three or more models looks like a mistake and is refused; so is one by an empty desired state.
     private func planUndeclared(into result: inout Result) {
-        let present = observed.models.filter { $0.value.isPresent }
-        let undeclared = present.filter { desired.models[$0.key] == nil }.sorted { $0.key < $1.key }
+        let undeclared = observed.models.filter { desired.models[$0.key] == nil && $0.value.isPresent }.sorted {
+            $0.key < $1.key
+        }
         guard !undeclared.isEmpty else { return }
-        let candidates = undeclared.filter { !$0.value.memory.isProtected && $0.value.fault == nil && $0.value.slot != .foreign }
-        let isMistake = desired.models.isEmpty || (candidates.count >= 3 && candidates.count * 2 > present.count)
+        let present = observed.models.count { $0.value.isPresent }
+        let candidates = undeclared.filter {
+            !$0.value.memory.isProtected && $0.value.fault == nil && $0.value.slot != .foreign
+        }
+        let isMistake = desired.models.isEmpty || (candidates.count >= 3 && candidates.count * 2 > present)
         if desired.prune, !candidates.isEmpty, isMistake {
-            result.problems.append(Fault(.pruneRefused(count: candidates.count, of: present.count)))
+            result.problems.append(Fault(.pruneRefused(count: candidates.count, of: present)))
         }
         for (name, model) in undeclared {
             let active = model.slot.generation?.release

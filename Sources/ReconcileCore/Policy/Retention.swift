@@ -11,7 +11,9 @@ public enum Retention {
     public static func expired(_ model: ObservedModel, keep: Policy.Keep, now: Timestamp) -> [Generation] {
         let active = model.slot.generation?.directory
         let byUse = model.generations.sorted {
-            ($0.directory == active ? 1 : 0, $0.usedAt, $0.directory) > ($1.directory == active ? 1 : 0, $1.usedAt, $1.directory)
+            ($0.directory == active ? 1 : 0, $0.usedAt, $0.directory) > (
+                $1.directory == active ? 1 : 0, $1.usedAt, $1.directory
+            )
         }
         let useless = Set(model.memory.quarantine.map(\.release))
         let recent = Set(byUse.filter { !useless.contains($0.release.id) }.prefix(keep.last).map(\.directory))

@@ -80,7 +80,8 @@ public struct Rollout: Sendable {
 
         /// What is known of a model.
         public init(
-            hasPredecessor: Bool, wasConfirmed: Bool = false, onFailure: Policy.OnFailure = .rollback, probeAttempts: Int = 1,
+            hasPredecessor: Bool, wasConfirmed: Bool = false, onFailure: Policy.OnFailure = .rollback,
+            probeAttempts: Int = 1,
             probesBegun: Int = 0, reloads: Bool = false, isActivated: Bool = false
         ) {
             self.hasPredecessor = hasPredecessor
@@ -129,9 +130,9 @@ public struct Rollout: Sendable {
         case (.finish(let ending)?, _): return .finish(ending)
         case (.compare?, let event): return compared(event)
         case (.reloadPredecessor?, let event): return stage == .reload && isBlamed ? compared(event) : next()
-        case (.record?, .failed), (.record?, .cancelled): return next()
+        case (.record?, .failed): return next()
         case (.revert?, .failed(let fault)): return finish(.failed(fault))
-        case (_, .cancelled): return stop()
+        case (.run?, .cancelled), (.wait?, .cancelled): return stop()
         case (.run(let step)?, .done): return completed(step)
         case (.run(let step)?, .failed(let fault)): return failed(step, fault)
         case (.run(let step)?, .broken(let cause)): return answered(step, .broken, cause)
@@ -217,13 +218,18 @@ public struct Rollout: Sendable {
 
     private func ending(isQuarantined: Bool) -> Ending {
         guard !isActivated else { return .rolledBack(cause: cause, isQuarantined: isQuarantined) }
-        return .failed(Fault(isQuarantined ? .hookFailed(stage: stage, detail: cause) : .hookUndecided(stage: stage, detail: cause)))
+        return .failed(
+            Fault(
+                isQuarantined ? .hookFailed(stage: stage, detail: cause) : .hookUndecided(stage: stage, detail: cause)))
     }
 
     private mutating func stop() -> Action {
         guard isActivated, !isConfirmed, context.onFailure == .rollback else { return finish(.interrupted) }
         isActivated = false
-        queue = [.revert] + (context.hasPredecessor && context.reloads ? [.reloadPredecessor] : []) + [.finish(.interrupted)]
+        queue =
+            [.revert] + (context.hasPredecessor && context.reloads ? [.reloadPredecessor] : []) + [
+                .finish(.interrupted)
+            ]
         return next()
     }
 }

@@ -6,7 +6,8 @@ extension Decoder {
         let container = try singleValueContainer()
         let text = try container.decode(String.self)
         guard let value = parse(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "“\(text.prefix(80))” is not \(what)")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "“\(text.prefix(80))” is not \(what)")
         }
         return value
     }

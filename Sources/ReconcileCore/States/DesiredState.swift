@@ -47,7 +47,8 @@ public struct DesiredModel: Sendable {
     /// What the file says of one model.
     public init(
         name: ModelName, origin: Origin, range: VersionRange, include: [Glob], policy: Policy, notBefore: Timestamp?,
-        check: Hook?, reload: Hook?, probe: Hook?, isProtected: Bool, place: String, trialInputs: Digest, selector: Digest
+        check: Hook?, reload: Hook?, probe: Hook?, isProtected: Bool, place: String, trialInputs: Digest,
+        selector: Digest
     ) {
         self.name = name
         self.origin = origin

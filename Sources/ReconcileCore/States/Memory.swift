@@ -49,7 +49,8 @@ public struct Memory: Codable, Hashable, Sendable {
 
         /// An order.
         public init(
-            kind: Kind, release: ReleaseID, by: String, reason: String?, at: Timestamp, until: Timestamp?, selector: Digest
+            kind: Kind, release: ReleaseID, by: String, reason: String?, at: Timestamp, until: Timestamp?,
+            selector: Digest
         ) {
             self.kind = kind
             self.release = release

@@ -49,7 +49,9 @@ public struct Origin: Hashable, Sendable, CustomStringConvertible {
         let parts = text[text.index(after: slash)...].split(separator: "/", omittingEmptySubsequences: false)
         source = String(text[..<slash])
         repository = parts.joined(separator: "/")
-        guard isPlainName(source, limit: 63), !parts.isEmpty, parts.allSatisfy({ isPlainName($0, limit: 96) }) else { return nil }
+        guard isPlainName(source, limit: 63), !parts.isEmpty, parts.allSatisfy({ isPlainName($0, limit: 96) }) else {
+            return nil
+        }
     }
 
     /// `source/repository`.

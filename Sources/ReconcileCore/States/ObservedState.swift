@@ -66,7 +66,8 @@ public struct ObservedModel: Codable, Hashable, Sendable {
 
     /// What is on disk of one model.
     public init(
-        slot: Slot = .empty, good: String? = nil, generations: [Generation] = [], memory: Memory = Memory(), fault: Fault? = nil
+        slot: Slot = .empty, good: String? = nil, generations: [Generation] = [], memory: Memory = Memory(),
+        fault: Fault? = nil
     ) {
         (self.slot, self.good, self.generations, self.memory, self.fault) = (slot, good, generations, memory, fault)
     }

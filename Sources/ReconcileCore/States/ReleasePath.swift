@@ -12,7 +12,9 @@ public struct ReleasePath: Hashable, Sendable, Comparable, CustomStringConvertib
             text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && $0 != 0x5C })
         else { return nil }
         for component in text.split(separator: "/", omittingEmptySubsequences: false) {
-            guard !component.isEmpty, component != ".", component != "..", component.utf8.count <= 255 else { return nil }
+            guard !component.isEmpty, component != ".", component != "..", component.utf8.count <= 255 else {
+                return nil
+            }
         }
         description = text
     }
@@ -30,7 +32,9 @@ extension ReleasePath: Codable {
     /// Reads a path.
     ///
     /// - Throws: `DecodingError` when it is refused.
-    public init(from decoder: any Decoder) throws { self = try decoder.parsed("a safe relative path", ReleasePath.init) }
+    public init(from decoder: any Decoder) throws {
+        self = try decoder.parsed("a safe relative path", ReleasePath.init)
+    }
 
     /// Writes the path.
     public func encode(to encoder: any Encoder) throws { try encoder.writeText(description) }

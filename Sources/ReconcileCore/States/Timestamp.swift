@@ -8,20 +8,40 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Parses RFC 3339 section 5.6, with `T` or a space, any offset and an ignored fraction; `nil` when it is not that.
     public init?(_ text: String) {
-        let form = /(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([-+])(\d\d):(\d\d))/
-        guard text.utf8.count <= 64, let match = text.wholeMatch(of: form)?.output else { return nil }
-        let fields = [match.1, match.2, match.3, match.4, match.5, match.6].compactMap { Int64($0) }
+        let bytes = Array(text.utf8.prefix(65))
+        guard (20...64).contains(bytes.count), bytes[4] == 0x2D, bytes[7] == 0x2D,
+            [0x54, 0x74, 0x20].contains(bytes[10]),
+            bytes[13] == 0x3A, bytes[16] == 0x3A, let offset = Self.offset(bytes[19...])
+        else { return nil }
+        let spans = [0..<4, 5..<7, 8..<10, 11..<13, 14..<16, 17..<19]
+        let fields = spans.compactMap { Self.number(bytes[$0]) }
         guard fields.count == 6, (1...9999).contains(fields[0]), (1...12).contains(fields[1]),
             (1...Self.days(inMonth: fields[1], of: fields[0])).contains(fields[2]),
             fields[3] < 24, fields[4] < 60, fields[5] <= 60
         else { return nil }
-        var offset: Int64 = 0
-        if let sign = match.7, let hours = match.8.flatMap({ Int64($0) }), let minutes = match.9.flatMap({ Int64($0) }) {
-            guard hours < 24, minutes < 60 else { return nil }
-            offset = (hours * 3600 + minutes * 60) * (sign == "-" ? -1 : 1)
-        }
         let days = Self.days(year: fields[0], month: fields[1], day: fields[2])
         self.init(seconds: days * 86400 + fields[3] * 3600 + fields[4] * 60 + fields[5] - offset)
+    }
+
+    /// The digits of a field as a number.
+    private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {
+        digits.allSatisfy { (0x30...0x39).contains($0) } ? digits.reduce(0) { $0 * 10 + Int64($1 - 0x30) } : nil
+    }
+
+    /// The seconds of what follows the seconds field: an optional fraction, then `Z` or `±hh:mm`.
+    private static func offset(_ rest: ArraySlice<UInt8>) -> Int64? {
+        var zone = rest
+        if zone.first == 0x2E {
+            let digits = zone.dropFirst().prefix { (0x30...0x39).contains($0) }
+            guard !digits.isEmpty else { return nil }
+            zone = zone.dropFirst(1 + digits.count)
+        }
+        if zone.count == 1, let letter = zone.first, letter == 0x5A || letter == 0x7A { return 0 }
+        let bytes = Array(zone)
+        guard bytes.count == 6, bytes[0] == 0x2B || bytes[0] == 0x2D, bytes[3] == 0x3A,
+            let hours = number(bytes[1..<3]), let minutes = number(bytes[4..<6]), hours < 24, minutes < 60
+        else { return nil }
+        return (hours * 3600 + minutes * 60) * (bytes[0] == 0x2D ? -1 : 1)
     }
 
     /// `YYYY-MM-DDThh:mm:ssZ`.
@@ -31,7 +51,8 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     public var date: String {
         let (year, month, day) = civil
         let digits = "\(year)"
-        return String(repeating: "0", count: 4 - digits.count) + digits + "-\(Self.twoDigits(month))-\(Self.twoDigits(day))"
+        return String(repeating: "0", count: 4 - digits.count) + digits
+            + "-\(Self.twoDigits(month))-\(Self.twoDigits(day))"
     }
 
     /// `YYYY-MM-DD hh:mm UTC`, for people.

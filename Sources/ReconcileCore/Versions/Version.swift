@@ -18,7 +18,9 @@ public struct Version: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// Parses a version of one to three numbers, each up to 18 digits without leading zeros; `nil` when it is not one.
     public init?(_ text: String) {
-        guard text.utf8.count <= 128, let parts = Self.split(text), let numbers = Self.numbers(parts.core) else { return nil }
+        guard text.utf8.count <= 128, let parts = Self.split(text), let numbers = Self.numbers(parts.core) else {
+            return nil
+        }
         (major, minor, patch) = (numbers[0], numbers.count > 1 ? numbers[1] : 0, numbers.count > 2 ? numbers[2] : 0)
         prerelease = parts.prerelease
         build = parts.build
@@ -81,7 +83,9 @@ public struct Version: Hashable, Sendable, Comparable, CustomStringConvertible {
         var build = ""
         if let plus = rest.firstIndex(of: "+") {
             build = String(rest[rest.index(after: plus)...])
-            guard build.split(separator: ".", omittingEmptySubsequences: false).allSatisfy({ isIdentifier($0) }) else { return nil }
+            guard build.split(separator: ".", omittingEmptySubsequences: false).allSatisfy({ isIdentifier($0) }) else {
+                return nil
+            }
             rest = rest[..<plus]
         }
         guard let dash = rest.firstIndex(of: "-") else { return (rest, [], build) }
@@ -115,9 +119,10 @@ public struct Version: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     private static func isIdentifier(_ text: some StringProtocol) -> Bool {
-        !text.isEmpty && text.utf8.allSatisfy {
-            (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D
-        }
+        !text.isEmpty
+            && text.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D
+            }
     }
 }
 

@@ -11,7 +11,9 @@ extension VersionRange {
     ///
     /// - Throws: ``VersionRangeSyntaxError`` naming the part that is wrong.
     public init(_ text: String) throws(VersionRangeSyntaxError) {
-        guard text.utf8.count <= 1024 else { throw VersionRangeSyntaxError(part: "", reason: "a range has at most 1024 characters") }
+        guard text.utf8.count <= 1024 else {
+            throw VersionRangeSyntaxError(part: "", reason: "a range has at most 1024 characters")
+        }
         var alternatives: [[Bound]] = []
         for part in text.split(separator: "||", omittingEmptySubsequences: false) {
             alternatives.append(try Self.bounds(of: part))
@@ -22,7 +24,9 @@ extension VersionRange {
 
     private static func bounds(of text: Substring) throws(VersionRangeSyntaxError) -> [Bound] {
         let words = text.split(whereSeparator: { $0 == " " || $0 == "," || $0 == "\t" }).map(String.init)
-        guard !words.isEmpty else { throw VersionRangeSyntaxError(part: "", reason: "a range must not be empty; `*` is any version") }
+        guard !words.isEmpty else {
+            throw VersionRangeSyntaxError(part: "", reason: "a range must not be empty; `*` is any version")
+        }
         if words.count == 3, words[1] == "-" {
             return try Comparator(.atLeast, words[0]).bounds + Comparator(.atMost, words[2]).bounds
         }
@@ -64,7 +68,9 @@ private struct Comparator {
         let text = written.hasPrefix("v") ? String(written.dropFirst()) : written
         self.text = text
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        if parts.count >= 3 || text.contains("-") || text.contains("+"), let version = Version(text), !text.contains("x") || version.isPrerelease {
+        if parts.count >= 3 || text.contains("-") || text.contains("+"), let version = Version(text),
+            !text.contains("x") || version.isPrerelease
+        {
             full = version
             numbers = [version.major, version.minor, version.patch]
             return
@@ -87,8 +93,10 @@ private struct Comparator {
         case .exactly, .none: full.map { [bound(.exactly, $0)] } ?? span(upTo: successor(keeping: numbers.count))
         case .atLeast: [lower]
         case .below: [full.map { bound(.below, $0) } ?? bound(.below, numbers.isEmpty ? Self.nothing : floor(numbers))]
-        case .above: full.map { [bound(.above, $0)] } ?? [bound(.atLeast, successor(keeping: numbers.count)) ]
-        case .atMost: full.map { [bound(.atMost, $0)] } ?? (numbers.isEmpty ? [lower] : [bound(.below, successor(keeping: numbers.count))])
+        case .above: full.map { [bound(.above, $0)] } ?? [bound(.atLeast, successor(keeping: numbers.count))]
+        case .atMost:
+            full.map { [bound(.atMost, $0)] }
+                ?? (numbers.isEmpty ? [lower] : [bound(.below, successor(keeping: numbers.count))])
         }
     }
 

@@ -28,8 +28,9 @@ public struct VersionRange: Hashable, Sendable, CustomStringConvertible {
 
         /// Whether a pre-release of this very version was asked for.
         func names(prereleaseOf candidate: Version) -> Bool {
-            namesPrerelease && (version.major, version.minor, version.patch)
-                == (candidate.major, candidate.minor, candidate.patch)
+            namesPrerelease
+                && (version.major, version.minor, version.patch)
+                    == (candidate.major, candidate.minor, candidate.patch)
         }
     }
 
@@ -40,13 +41,16 @@ public struct VersionRange: Hashable, Sendable, CustomStringConvertible {
     public func contains(_ version: Version, admittingPrereleases: Bool = false) -> Bool {
         alternatives.contains { bounds in
             bounds.allSatisfy { $0.admits(version) }
-                && (!version.isPrerelease || admittingPrereleases || bounds.contains { $0.names(prereleaseOf: version) })
+                && (!version.isPrerelease || admittingPrereleases
+                    || bounds.contains { $0.names(prereleaseOf: version) })
         }
     }
 
     /// The one version that the range names exactly, if it does: an order for that version, not a range.
     public var exact: Version? {
-        guard alternatives.count == 1, alternatives[0].count == 1, alternatives[0][0].relation == .exactly else { return nil }
+        guard alternatives.count == 1, alternatives[0].count == 1, alternatives[0][0].relation == .exactly else {
+            return nil
+        }
         return alternatives[0][0].version
     }
 }

@@ -14,6 +14,8 @@ package struct Applier: Sendable {
     /// What must happen to a model that was observed just now; `nil` when the change is no longer wanted.
     private let recheck: @Sendable (Change, ObservedModel) -> Change?
 
+    private let gate = DigestGate()
+
     /// Models that are fetched at once.
     private static let width = 4
 
@@ -77,7 +79,8 @@ package struct Applier: Sendable {
     private func prepare(_ change: Change) async -> Preparation {
         let reader = StoreReader(layout: layout)
         let fetcher = Fetcher(
-            reader: reader, downloader: Downloader(layout: layout, holder: settings.holder), sources: sources,
+            reader: reader, downloader: Downloader(layout: layout, holder: settings.holder, gate: gate),
+            sources: sources,
             report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0

@@ -13,7 +13,8 @@ package struct Fetcher: Sendable {
     private static let width = 4
 
     package init(
-        reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource], report: @escaping ProgressReporter
+        reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
+        report: @escaping ProgressReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
     }
@@ -30,7 +31,8 @@ package struct Fetcher: Sendable {
     ///   - only: The paths that are needed; all when `nil`.
     ///   - observed: What the model holds: its stamps vouch for blobs that were hashed before.
     /// - Throws: ``Fault`` of the source or the disk; `CancellationError`.
-    package func fetch(_ change: Change, only: Set<ReleasePath>? = nil, observed: ObservedModel) async throws -> Fetched {
+    package func fetch(_ change: Change, only: Set<ReleasePath>? = nil, observed: ObservedModel) async throws -> Fetched
+    {
         guard let release = change.release else { throw Fault(.bug(detail: "\(change.action) has no release")) }
         let needed = only.map { paths in release.files.filter { paths.contains($0.path) } } ?? release.files
         report(.step(model: change.model, step: .fetch))
@@ -62,7 +64,9 @@ package struct Fetcher: Sendable {
     ) async throws -> (bytes: Int64, digests: Set<Digest>) {
         guard !files.isEmpty else { return (0, []) }
         guard let source = sources[release.origin.source] else {
-            throw Fault(.sourceUnreachable(url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
+            throw Fault(
+                .sourceUnreachable(
+                    url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
         }
         return try await withThrowingTaskGroup(of: Int64.self) { group in
             var bytes: Int64 = 0
@@ -88,7 +92,9 @@ package struct Fetcher: Sendable {
         var trusted: [Digest: Set<GenerationRecord.Stamp>] = [:]
         for generation in observed.generations {
             guard let record = try? reader.record(of: model, generation.directory) else { continue }
-            for (file, stamp) in zip(record.release.files, record.stamps) { trusted[file.sha256, default: []].insert(stamp) }
+            for (file, stamp) in zip(record.release.files, record.stamps) {
+                trusted[file.sha256, default: []].insert(stamp)
+            }
         }
         for digest in fresh {
             guard let entry = DiskReader.entry(at: reader.layout.blob(digest)) else { continue }

@@ -56,7 +56,9 @@ package struct HookRunner: Sendable {
     ) async throws -> Answer {
         do {
             var request = WebClient.Request(url: try Environment.reveal(url))
-            (request.method, request.body, request.timeoutSeconds, request.allowsInsecure) = (method, body, seconds, true)
+            (request.method, request.body, request.timeoutSeconds, request.allowsInsecure) = (
+                method, body, seconds, true
+            )
             for (name, value) in headers { request.headers.append((name, try Environment.reveal(value))) }
             let response = try await client.send(request)
             guard response.status == status else { return .broken("HTTP \(response.status) instead of \(status)") }
@@ -89,7 +91,8 @@ package struct HookRunner: Sendable {
                 return await watch.follow(execution.standardOutput, of: group, limit: Self.outputLimit)
             }
             try Task.checkCancellation()
-            return Self.answer(result.terminationStatus, output: result.closureResult, isTimeout: watch.timedOut, watch.seconds)
+            return Self.answer(
+                result.terminationStatus, output: result.closureResult, isTimeout: watch.timedOut, watch.seconds)
         } catch is CancellationError {
             throw CancellationError()
         } catch {
@@ -107,11 +110,13 @@ package struct HookRunner: Sendable {
 
     private static func words(for error: any Error, _ program: String) -> String {
         let text = "\(error)"
-        return text.contains("not found") || text.contains("No such file") ? "\(program) is not there" : String(text.prefix(200))
+        return text.contains("not found") || text.contains("No such file")
+            ? "\(program) is not there" : String(text.prefix(200))
     }
 
     /// Exit 0 works; 75 (EX_TEMPFAIL), 126 and 127 (not runnable) cannot tell; everything else, signals included, is broken.
-    private static func answer(_ status: TerminationStatus, output: String, isTimeout: Bool, _ seconds: Int64) -> Answer {
+    private static func answer(_ status: TerminationStatus, output: String, isTimeout: Bool, _ seconds: Int64) -> Answer
+    {
         let tail = lastLines(of: output)
         if isTimeout { return .timedOut("no answer within \(seconds) s" + tail) }
         switch status {
@@ -125,7 +130,9 @@ package struct HookRunner: Sendable {
     /// The last lines that the hook printed, for people; control characters are taken out.
     private static func lastLines(of output: String) -> String {
         let lines = output.split(whereSeparator: \.isNewline).suffix(3).map { line in
-            String(String.UnicodeScalarView(line.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }).prefix(300))
+            String(
+                String.UnicodeScalarView(line.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }).prefix(
+                    300))
         }
         let text = lines.filter { !$0.isEmpty }.joined(separator: " | ")
         return text.isEmpty ? "" : ": \(text)"

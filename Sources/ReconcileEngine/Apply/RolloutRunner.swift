@@ -39,7 +39,9 @@ package struct RolloutRunner {
             steps: change.steps, context: Self.context(change, desired, observed))
     }
 
-    private static func context(_ change: Change, _ desired: DesiredModel?, _ observed: ObservedModel) -> Rollout.Context {
+    private static func context(_ change: Change, _ desired: DesiredModel?, _ observed: ObservedModel)
+        -> Rollout.Context
+    {
         let isTrial = observed.trial?.release.id == change.to
         let digest = change.to?.contentDigest
         let memory = observed.memory
@@ -143,7 +145,8 @@ package struct RolloutRunner {
         // A relabel fetches nothing: its blobs are here, and are hashed before they are used.
         let (verified, wrong) = try await writer.reader.verify(release, files: release.files)
         guard let verified else {
-            throw Fault(.fileDamaged(path: writer.layout.blobs.string, detail: "\(wrong.count) blobs are missing or wrong"))
+            throw Fault(
+                .fileDamaged(path: writer.layout.blobs.string, detail: "\(wrong.count) blobs are missing or wrong"))
         }
         return try await writer.stage(verified, for: change.model)
     }
@@ -160,7 +163,9 @@ package struct RolloutRunner {
         return generation.map { ($0.release.id, $0.directory) }
     }
 
-    private func ask(_ stage: HookStage, _ subject: (release: ReleaseID, directory: String)) async throws -> Rollout.Event {
+    private func ask(_ stage: HookStage, _ subject: (release: ReleaseID, directory: String)) async throws
+        -> Rollout.Event
+    {
         let hook: Hook? =
             switch stage {
             case .check: desired?.check
@@ -198,7 +203,8 @@ package struct RolloutRunner {
 
     /// An interrupted probe is an attempt, so it is counted before it begins.
     private mutating func rememberProbe() throws {
-        guard let release = change.to, observed.good != directory, directory == writer.reader.activeDirectory(of: change.model),
+        guard let release = change.to, observed.good != directory,
+            directory == writer.reader.activeDirectory(of: change.model),
             change.reason != .held
         else { return }
         memory.trial = Memory.Trial(release: release, attempts: rollout.probeCount)
@@ -215,7 +221,9 @@ package struct RolloutRunner {
         // An approval stays: it is bound to this exact change, and a rollback that is resumed needs no second yes.
         memory.approvals = memory.approvals.suffix(64)
         memory.isProtected = desired?.isProtected ?? memory.isProtected
-        if let release = change.release, !memory.confirmed.contains(where: { $0.release == id && $0.origin == release.origin }) {
+        if let release = change.release,
+            !memory.confirmed.contains(where: { $0.release == id && $0.origin == release.origin })
+        {
             memory.confirmed.append(
                 Memory.Confirmed(release: id, origin: release.origin, include: release.include, at: now))
             memory.confirmed = memory.confirmed.suffix(64)
@@ -230,7 +238,8 @@ package struct RolloutRunner {
         case .quarantined(let cause):
             memory.quarantine.append(
                 Memory.Quarantine(
-                    release: release, cause: cause, at: now, trialInputs: desired?.trialInputs ?? Hashing.digest(of: "")))
+                    release: release, cause: cause, at: now, trialInputs: desired?.trialInputs ?? Hashing.digest(of: "")
+                ))
             memory.approvals.removeAll { $0.to == release.contentDigest }
         case .undecided(let cause):
             let attempts = (memory.undecided.first { $0.release == release }?.attempts ?? 0) + 1

@@ -53,7 +53,9 @@ struct DesiredStateReader {
             hint: "use https://, or set allowInsecure: true on this source")
     }
 
-    private mutating func readModels(sources: [String: SourceDeclaration], facts: [String: String]) -> [ModelName: DesiredModel] {
+    private mutating func readModels(sources: [String: SourceDeclaration], facts: [String: String]) -> [ModelName:
+        DesiredModel]
+    {
         var models: [ModelName: DesiredModel] = [:]
         var folded: [String: Node.Entry] = [:]
         let factsText = facts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
@@ -85,7 +87,8 @@ struct DesiredStateReader {
         let check = node["check"].flatMap { hook($0, isReload: false) }
         let reload = node["reload"].flatMap { hook($0, isReload: true) }
         let probe = node["probe"].flatMap { hook($0, isReload: false) }
-        let trialText = factsText + [check, reload, probe].map { $0.map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
+        let trialText =
+            factsText + [check, reload, probe].map { $0.map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
         let selector = "\(origin)\n\(range)\n\(include.map(\.description).joined(separator: "\n"))"
         return DesiredModel(
             name: name, origin: origin, range: range, include: include, policy: policy(of: node),
@@ -146,7 +149,9 @@ struct DesiredStateReader {
     }
 
     private func readTexts(_ node: Node?) -> [String: String] {
-        Dictionary((node?.entries ?? []).compactMap { entry in entry.value.text.map { (entry.key, $0) } }, uniquingKeysWith: { $1 })
+        Dictionary(
+            (node?.entries ?? []).compactMap { entry in entry.value.text.map { (entry.key, $0) } },
+            uniquingKeysWith: { $1 })
     }
 
     private func secret(_ node: Node) -> SecretText? {

@@ -31,7 +31,9 @@ extension DesiredStateShape {
         Durations.seconds($0) == nil ? "“\($0.prefix(40))” is not a duration" : nil
     }
 
-    static let time = Shape.Text("an RFC 3339 time", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", example: "2026-12-01T02:00:00Z") {
+    static let time = Shape.Text(
+        "an RFC 3339 time", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", example: "2026-12-01T02:00:00Z"
+    ) {
         Timestamp($0) == nil ? "“\($0.prefix(40))” is not a time" : nil
     }
 
@@ -48,7 +50,9 @@ extension DesiredStateShape {
         }
     }
 
-    static let url = Shape.Text("an http or https address", pattern: "^https?://", example: "https://models.example.com/") {
+    static let url = Shape.Text(
+        "an http or https address", pattern: "^https?://", example: "https://models.example.com/"
+    ) {
         let isWeb = $0.hasPrefix("https://") || $0.hasPrefix("http://")
         return isWeb && !$0.contains(" ") ? nil : "“\($0.prefix(80))” is not an address"
     }

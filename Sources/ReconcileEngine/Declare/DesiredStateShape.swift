@@ -11,9 +11,12 @@ package enum DesiredStateShape {
             Shape.Key("apiVersion", .choice(["reconcile/v1"]), "The format of this file.", isRequired: true),
             Shape.Key("store", .text(path), "Where the models are kept.", standard: "./models"),
             Shape.Key(
-                "sources", .map(keys: name, values: .object(source)), "The places that publish models, by a name of your choice."),
+                "sources", .map(keys: name, values: .object(source)),
+                "The places that publish models, by a name of your choice."),
             Shape.Key("facts", .map(keys: name, values: .text(words)), "What releases may require of this machine."),
-            Shape.Key("policy", .object(Shape("the policy", keys: policyKeys)), "How models may change; a model may set any of these keys itself."),
+            Shape.Key(
+                "policy", .object(Shape("the policy", keys: policyKeys)),
+                "How models may change; a model may set any of these keys itself."),
             Shape.Key("download", .object(download), "How bytes are fetched.", isSupported: false),
             Shape.Key("prune", .boolean, "Whether models that are no longer declared are removed.", standard: "false"),
             Shape.Key("notify", .list(.object(notify)), "Who is told about what.", isSupported: false),
@@ -27,7 +30,8 @@ package enum DesiredStateShape {
             Shape.Key("http", secret(url), "A catalog on a web server."),
             Shape.Key("mirrors", .list(secret(url)), "Other addresses of the same catalog, tried in this order."),
             Shape.Key("token", secret(words), "Sent as a bearer token, to this source only."),
-            Shape.Key("allowInsecure", .boolean, "Whether plain HTTP is allowed beyond this machine.", standard: "false"),
+            Shape.Key(
+                "allowInsecure", .boolean, "Whether plain HTTP is allowed beyond this machine.", standard: "false"),
             Shape.Key("huggingface", secret(url), "A Hugging Face hub.", isSupported: false),
             Shape.Key("oci", .text(words), "An OCI registry.", isSupported: false),
             Shape.Key("s3", .text(words), "A bucket.", isSupported: false),
@@ -39,7 +43,9 @@ package enum DesiredStateShape {
     static let trust = Shape(
         "trust",
         keys: [
-            Shape.Key("tuf", .object(Shape("a TUF root", keys: [Shape.Key("root", .text(path), "The trusted root.")])), "The Update Framework."),
+            Shape.Key(
+                "tuf", .object(Shape("a TUF root", keys: [Shape.Key("root", .text(path), "The trusted root.")])),
+                "The Update Framework."),
             Shape.Key("signature", .text(path), "A public key."),
         ])
 
@@ -61,14 +67,16 @@ package enum DesiredStateShape {
     static let keep = Shape(
         "keep",
         keys: [
-            Shape.Key("last", .integer(1...10_000), "This many generations stay, the active one included.", standard: "3"),
+            Shape.Key(
+                "last", .integer(1...10_000), "This many generations stay, the active one included.", standard: "3"),
             Shape.Key("within", .text(duration), "Generations left no longer ago than this stay.", standard: "30d"),
         ])
 
     static let window = Shape(
         "a window",
         keys: [
-            Shape.Key("allow", .text(words), "When activation is allowed."), Shape.Key("deny", .text(words), "When it is not."),
+            Shape.Key("allow", .text(words), "When activation is allowed."),
+            Shape.Key("deny", .text(words), "When it is not."),
             Shape.Key("duration", .text(duration), "For how long."), Shape.Key("timeZone", .text(words), "Where."),
         ])
 
@@ -80,23 +88,32 @@ package enum DesiredStateShape {
         ])
 
     static let policyKeys = [
-        Shape.Key("automatic", .choice(["none", "patch", "minor", "major"]), "The largest step taken without a person.", standard: "minor"),
+        Shape.Key(
+            "automatic", .choice(["none", "patch", "minor", "major"]), "The largest step taken without a person.",
+            standard: "minor"),
         Shape.Key("channel", .text(channel), "The channel whose releases are taken.", standard: "stable"),
         Shape.Key("minimumAge", .text(duration), "A release younger than this waits.", standard: "0d"),
-        Shape.Key("drift", .choice(Policy.Drift.allCases.map(\.rawValue)), "What happens to files that changed on disk.", standard: "heal"),
-        Shape.Key("onFailure", .choice(Policy.OnFailure.allCases.map(\.rawValue)), "What happens when a new release does not work.", standard: "rollback"),
-        Shape.Key("keep", .object(keep), "Which generations stay for rollback; the active and the last good one always do."),
+        Shape.Key(
+            "drift", .choice(Policy.Drift.allCases.map(\.rawValue)), "What happens to files that changed on disk.",
+            standard: "heal"),
+        Shape.Key(
+            "onFailure", .choice(Policy.OnFailure.allCases.map(\.rawValue)),
+            "What happens when a new release does not work.", standard: "rollback"),
+        Shape.Key(
+            "keep", .object(keep), "Which generations stay for rollback; the active and the last good one always do."),
         Shape.Key("windows", .list(.object(window)), "When activation is allowed.", isSupported: false),
         Shape.Key("verify", .object(verify), "Checks of file formats.", isSupported: false),
     ]
 
-    static let exec = Shape.Key("exec", .list(.text(words)), "A program with its arguments; `{path}` is the generation.")
+    static let exec = Shape.Key(
+        "exec", .list(.text(words)), "A program with its arguments; `{path}` is the generation.")
     static let timeout = Shape.Key("timeout", .text(duration), "How long one attempt may take.", standard: "60s")
 
     static let http = Shape(
         "an HTTP request",
         keys: [
-            Shape.Key("method", .choice(["GET", "HEAD", "POST", "PUT"]), "The method.", standard: "GET (reload: POST)"),
+            Shape.Key(
+                "method", .choice(["GET", "HEAD", "POST", "PUT"]), "The method.", standard: "GET (reload: POST)"),
             Shape.Key("url", secret(url), "The address.", isRequired: true),
             Shape.Key("headers", .map(keys: words, values: secret(words)), "Headers to send."),
             Shape.Key("body", .text(words), "What is sent."),
@@ -126,6 +143,7 @@ package enum DesiredStateShape {
             Shape.Key("probe", .object(probe), "A test of the serving program, after the new release was activated."),
             Shape.Key("protect", .boolean, "Never pruned, also when this block is gone.", standard: "false"),
             Shape.Key("group", .text(words), "Models of a group switch together.", isSupported: false),
-            Shape.Key("dependsOn", .list(.text(words)), "Models that are activated before this one.", isSupported: false),
+            Shape.Key(
+                "dependsOn", .list(.text(words)), "Models that are activated before this one.", isSupported: false),
         ] + policyKeys)
 }

@@ -14,7 +14,9 @@ package enum Environment {
         switch secret {
         case .literal(let text): return text
         case .environment(let name):
-            guard let value = value(name), !value.isEmpty else { throw Fault(.secretMissing(name: "the environment variable \(name)")) }
+            guard let value = value(name), !value.isEmpty else {
+                throw Fault(.secretMissing(name: "the environment variable \(name)"))
+            }
             return value
         case .file(let path):
             guard let bytes = try DiskReader.contents(of: FilePath(path), limit: 1 << 20) else {

@@ -42,7 +42,8 @@ package struct Lockfile: Codable, Sendable {
         /// The release that is locked.
         package var release: Release {
             Release(
-                version: version, origin: source, revision: revision, channel: channel, priority: priority, license: license,
+                version: version, origin: source, revision: revision, channel: channel, priority: priority,
+                license: license,
                 requires: requires, include: include, files: files, contentDigest: contentDigest)
         }
 
@@ -75,10 +76,12 @@ package struct Lockfile: Codable, Sendable {
             do {
                 try checkFileList(entry.files)
             } catch {
-                throw Fault(.fileDamaged(path: path.string, detail: "the files of “\(name)” cannot be a release"), model: name)
+                throw Fault(
+                    .fileDamaged(path: path.string, detail: "the files of “\(name)” cannot be a release"), model: name)
             }
             guard Hashing.contentDigest(of: entry.files) == entry.contentDigest else {
-                throw Fault(.fileDamaged(path: path.string, detail: "the digests of “\(name)” do not agree"), model: name)
+                throw Fault(
+                    .fileDamaged(path: path.string, detail: "the digests of “\(name)” do not agree"), model: name)
             }
         }
         return (lock, Hashing.digest(of: bytes))

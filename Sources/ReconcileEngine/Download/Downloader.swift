@@ -17,12 +17,13 @@ package struct Downloader: Sendable {
     private let layout: StoreLayout
     private let client: WebClient
     private let holder: String
+    private let gate: DigestGate
 
     /// How often nothing may come, over all locations, before it is given up. Progress starts the count anew.
     private static let patience = 5
 
-    package init(layout: StoreLayout, client: WebClient = .shared, holder: String) {
-        (self.layout, self.client, self.holder) = (layout, client, holder)
+    package init(layout: StoreLayout, client: WebClient = .shared, holder: String, gate: DigestGate = DigestGate()) {
+        (self.layout, self.client, self.holder, self.gate) = (layout, client, holder, gate)
     }
 
     /// How one attempt at a location ended.
@@ -40,7 +41,24 @@ package struct Downloader: Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable`, `digestMismatch`, `sizeMismatch`, `busy` or `system`;
     ///   `CancellationError`, after which the blocks so far are kept.
     @concurrent
-    package func fetch(_ file: ReleaseFile, from locations: [Location], received: @Sendable (Int) -> Void) async throws -> Int64 {
+    package func fetch(_ file: ReleaseFile, from locations: [Location], received: @Sendable (Int) -> Void) async throws
+        -> Int64
+    {
+        await gate.enter(file.sha256)
+        do {
+            let isHere = DiskReader.entry(at: layout.blob(file.sha256))?.size == file.size
+            let bytes = isHere ? 0 : try await fetchAlone(file, from: locations, received: received)
+            await gate.leave(file.sha256)
+            return bytes
+        } catch {
+            await gate.leave(file.sha256)
+            throw error
+        }
+    }
+
+    private func fetchAlone(
+        _ file: ReleaseFile, from locations: [Location], received: @Sendable (Int) -> Void
+    ) async throws -> Int64 {
         let partial = try await PartialFile.open(layout.partial(file.sha256), holder: holder)
         var remaining = locations
         var idle = 0
@@ -85,7 +103,8 @@ package struct Downloader: Sendable {
 
     private func mismatch(_ file: ReleaseFile, _ partial: PartialFile) -> Fault {
         guard partial.count == file.size else {
-            return Fault(.sizeMismatch(path: file.path.description, expectedBytes: file.size, receivedBytes: partial.count))
+            return Fault(
+                .sizeMismatch(path: file.path.description, expectedBytes: file.size, receivedBytes: partial.count))
         }
         return Fault(.digestMismatch(path: file.path.description, expected: file.sha256, received: partial.digest))
     }
@@ -166,7 +185,9 @@ package struct Downloader: Sendable {
                 return .failed(Fault(.sourceUnreachable(url: path.string, detail: Platform.message(errno))))
             }
             guard count > 0 else { return .complete }
-            guard partial.count + Int64(count) <= file.size else { return .unfit("its file is longer than \(file.size) bytes") }
+            guard partial.count + Int64(count) <= file.size else {
+                return .unfit("its file is longer than \(file.size) bytes")
+            }
             try partial.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             received(count)
             try Task.checkCancellation()

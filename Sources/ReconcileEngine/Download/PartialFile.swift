@@ -65,9 +65,13 @@ package final class PartialFile {
     private static func lines(of path: FilePath) -> [(length: Int64, digest: Digest)] {
         let bytes = (try? DiskReader.contents(of: path, limit: 64 << 20)) ?? nil
         var lines: [(Int64, Digest)] = []
-        for line in String(decoding: bytes ?? [], as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
+        for line in String(decoding: bytes ?? [], as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false
+        ).dropLast() {
             let parts = line.split(separator: " ")
-            guard parts.count == 2, let length = Int64(parts[0]), length > 0, let digest = Digest(parts[1]) else { break }
+            guard parts.count == 2, let length = Int64(parts[0]), length > 0, let digest = Digest(parts[1]) else {
+                break
+            }
             lines.append((length, digest))
         }
         return lines
@@ -135,7 +139,8 @@ package final class PartialFile {
     private func write(_ bytes: UnsafeRawBufferPointer) throws {
         var written = 0
         while written < bytes.count {
-            let result = pwrite(data, bytes.baseAddress?.advanced(by: written), bytes.count - written, off_t(count) + off_t(written))
+            let result = pwrite(
+                data, bytes.baseAddress?.advanced(by: written), bytes.count - written, off_t(count) + off_t(written))
             if result < 0, errno == EINTR { continue }
             guard result > 0 else { throw DiskReader.systemFault("write", directory.appending("data")) }
             written += result
@@ -147,7 +152,9 @@ package final class PartialFile {
     /// - Throws: ``Fault`` of kind `system`.
     func checkpoint() throws {
         guard count > blockStart else { return }
-        guard Platform.synchronise(data) else { throw DiskReader.systemFault("synchronise", directory.appending("data")) }
+        guard Platform.synchronise(data) else {
+            throw DiskReader.systemFault("synchronise", directory.appending("data"))
+        }
         let line = Array("\(count - blockStart) \(block.digest())\n".utf8)
         let end = lseek(journal, 0, SEEK_END)
         let result = line.withUnsafeBytes { pwrite(journal, $0.baseAddress, $0.count, end) }

@@ -138,7 +138,9 @@ package struct Observer: Sendable {
         let place = path.pushing(FilePath(file.path.description))
         guard let entry = DiskReader.entry(at: place) else { return Damage(path: file.path, kind: .missing) }
         if !deep, GenerationRecord.Stamp(entry) == stamp { return nil }
-        guard entry.kind == .file, entry.size == file.size, try await Hashing.digest(ofFile: place).digest == file.sha256 else {
+        guard entry.kind == .file, entry.size == file.size,
+            try await Hashing.digest(ofFile: place).digest == file.sha256
+        else {
             return Damage(path: file.path, kind: .altered)
         }
         return nil
@@ -151,8 +153,10 @@ package struct Observer: Sendable {
         let broken = damaged.compactMap { DiskReader.entry(at: $0) }
         var local: [Digest: Int64] = [:]
         for file in files where local[file.sha256] == nil {
-            if let entry = DiskReader.entry(at: reader.layout.blob(file.sha256)), entry.kind == .file, entry.size == file.size,
-                !broken.contains(where: { $0.isSameFile(as: entry) }) {
+            if let entry = DiskReader.entry(at: reader.layout.blob(file.sha256)), entry.kind == .file,
+                entry.size == file.size,
+                !broken.contains(where: { $0.isSameFile(as: entry) })
+            {
                 local[file.sha256] = file.size
             } else {
                 local[file.sha256] = PartialFile.safeBytes(in: reader.layout.partial(file.sha256))

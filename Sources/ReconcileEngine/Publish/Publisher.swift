@@ -31,7 +31,10 @@ public struct Publisher: Sendable {
     /// - Throws: ``Fault`` of kind `unusable` when the repository's name is not allowed.
     public init(catalog: String, repository: String) throws {
         guard Origin("catalog/\(repository)") != nil else {
-            throw Fault(.unusable(what: "“\(repository)”", detail: "a repository is made of names of letters, digits, `.`, `_` and `-`"))
+            throw Fault(
+                .unusable(
+                    what: "“\(repository)”",
+                    detail: "a repository is made of names of letters, digits, `.`, `_` and `-`"))
         }
         (self.catalog, self.repository) = (FilePath(catalog), repository)
     }
@@ -44,27 +47,34 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: The release, and whether it was there already with the same bytes (then nothing was written).
     /// - Throws: ``Fault`` of kind `alreadyPublished` when the version exists with other bytes, `unusable` or `system`.
-    public func publish(_ source: String, _ description: Description, at now: Timestamp) async throws -> (release: ContentSummary, isNew: Bool) {
+    public func publish(_ source: String, _ description: Description, at now: Timestamp) async throws -> (
+        release: ContentSummary, isNew: Bool
+    ) {
         let files = try await scan(FilePath(source))
         let digest = Hashing.contentDigest(of: files)
         var index = try readIndex()
         if let entry = index.releases.first(where: { $0.version == description.version }) {
             let existing = try readRelease(entry)
             guard Hashing.contentDigest(of: existing.files) == digest else {
-                throw Fault(.alreadyPublished(version: entry.version.description, path: directory.appending(entry.version.description).string))
+                throw Fault(
+                    .alreadyPublished(
+                        version: entry.version.description, path: directory.appending(entry.version.description).string)
+                )
             }
             return (ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size }), false)
         }
         let release = CatalogRelease(
             format: CatalogIndex.currentFormat, repository: repository, version: description.version,
-            channel: description.channel, publishedAt: now, priority: description.priority, changelog: description.changelog,
+            channel: description.channel, publishedAt: now, priority: description.priority,
+            changelog: description.changelog,
             license: description.license, requires: description.requires, files: files)
         let bytes = try JSONFile.bytes(of: release)
         try place(FilePath(source), release, bytes)
         index.releases.append(
             CatalogIndex.Entry(
                 version: release.version, channel: release.channel, publishedAt: now,
-                release: .init(path: "\(release.version)/release.json", sha256: Hashing.digest(of: bytes)), yanked: nil))
+                release: .init(path: "\(release.version)/release.json", sha256: Hashing.digest(of: bytes)), yanked: nil)
+        )
         try write(&index)
         return (ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size }), true)
     }
@@ -87,7 +97,10 @@ public struct Publisher: Sendable {
         var index = try readIndex()
         guard let place = index.releases.firstIndex(where: { $0.version == version }) else {
             let known = index.releases.map(\.version.description).joined(separator: ", ")
-            throw Fault(.unusable(what: "\(repository) \(version)", detail: known.isEmpty ? "nothing is published there" : "published are: \(known)"))
+            throw Fault(
+                .unusable(
+                    what: "\(repository) \(version)",
+                    detail: known.isEmpty ? "nothing is published there" : "published are: \(known)"))
         }
         guard index.releases[place].yanked != true else { return false }
         index.releases[place].yanked = true
@@ -101,7 +114,8 @@ public struct Publisher: Sendable {
         }
         let index = try JSONFile.value(CatalogIndex.self, from: bytes, name: indexPath.string)
         guard index.format == CatalogIndex.currentFormat else {
-            throw Fault(.formatUnknown(path: indexPath.string, found: index.format, supported: CatalogIndex.currentFormat))
+            throw Fault(
+                .formatUnknown(path: indexPath.string, found: index.format, supported: CatalogIndex.currentFormat))
         }
         return index
     }
@@ -137,7 +151,8 @@ public struct Publisher: Sendable {
                     let (size, digest) = try await Hashing.digest(ofFile: place.appending(name))
                     files.append(ReleaseFile(path: path, size: size, sha256: digest))
                 case .link, .other, nil:
-                    throw Fault(.unusable(what: "“\(text)”", detail: "it is a link or a device; a release has files only"))
+                    throw Fault(
+                        .unusable(what: "“\(text)”", detail: "it is a link or a device; a release has files only"))
                 }
             }
         }

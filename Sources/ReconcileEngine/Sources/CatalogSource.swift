@@ -13,7 +13,9 @@ package struct CatalogSource: ModelSource {
         let bytes = try await transport.document(path, limit: CatalogIndex.limitBytes)
         let index = try decode(CatalogIndex.self, bytes, path)
         guard index.format == CatalogIndex.currentFormat else { throw invalid(path, unknownFormat(index.format)) }
-        guard index.repository == repository else { throw invalid(path, "it is the index of “\(index.repository.prefix(80))”") }
+        guard index.repository == repository else {
+            throw invalid(path, "it is the index of “\(index.repository.prefix(80))”")
+        }
         var seen: [Version: String] = [:]
         return try index.releases.map { entry in
             guard entry.release.path == "\(entry.version)/release.json" else {
@@ -44,7 +46,8 @@ package struct CatalogSource: ModelSource {
         guard let origin = Origin("\(name)/\(repository)") else { throw invalid(path, "its name is not allowed") }
         return Release(
             version: release.version, origin: origin, revision: listing.revision, channel: listing.channel,
-            publishedAt: listing.publishedAt, priority: release.priority, changelog: release.changelog, license: release.license,
+            publishedAt: listing.publishedAt, priority: release.priority, changelog: release.changelog,
+            license: release.license,
             requires: release.requires, files: release.files, contentDigest: Hashing.contentDigest(of: release.files))
     }
 
@@ -100,7 +103,9 @@ package protocol CatalogTransport: Sendable {
 }
 
 extension CatalogTransport {
-    func document(_ path: String, limit: Int) async throws -> [UInt8] { try await document(path, limit: limit, revision: nil) }
+    func document(_ path: String, limit: Int) async throws -> [UInt8] {
+        try await document(path, limit: limit, revision: nil)
+    }
 }
 
 /// A catalog in a directory.

@@ -33,7 +33,9 @@ package struct Resolver: Sendable {
         try await withThrowingTaskGroup(of: (ModelName, Resolution).self) { group in
             var resolutions: [ModelName: Resolution] = [:]
             for (index, question) in questions.enumerated() {
-                if index >= Self.width, let (name, resolution) = try await group.next() { resolutions[name] = resolution }
+                if index >= Self.width, let (name, resolution) = try await group.next() {
+                    resolutions[name] = resolution
+                }
                 group.addTask { (question.desired.name, try await resolve(question)) }
             }
             for try await (name, resolution) in group { resolutions[name] = resolution }
@@ -45,7 +47,8 @@ package struct Resolver: Sendable {
     private func resolve(_ question: Question) async throws -> Resolution {
         let desired = question.desired
         if let entry = question.locked {
-            return .candidates([Candidate(version: entry.version, verdict: verdict(on: entry.release), isLocked: true)], listed: nil)
+            return .candidates(
+                [Candidate(version: entry.version, verdict: verdict(on: entry.release), isLocked: true)], listed: nil)
         }
         guard let source = sources[desired.origin.source] else {
             return .unknown(Fault(.bug(detail: "no source “\(desired.origin.source)”"), model: desired.name))
@@ -59,7 +62,9 @@ package struct Resolver: Sendable {
     }
 
     /// Reads releases from the highest precedence down, until one is found below which nothing would be taken.
-    private func walk(_ listings: [Listing], of source: any ModelSource, _ question: Question) async throws -> Resolution {
+    private func walk(_ listings: [Listing], of source: any ModelSource, _ question: Question) async throws
+        -> Resolution
+    {
         let desired = question.desired
         let inRange = listings.filter {
             desired.range.contains($0.version, admittingPrereleases: desired.policy.admitsPrereleases)
@@ -108,7 +113,8 @@ package struct Resolver: Sendable {
         guard !files.isEmpty else { throw Fault(.nothingIncluded(version: listing.version.description)) }
         return Release(
             version: whole.version, origin: whole.origin, revision: whole.revision, channel: whole.channel,
-            publishedAt: whole.publishedAt, priority: whole.priority, changelog: whole.changelog, license: whole.license,
+            publishedAt: whole.publishedAt, priority: whole.priority, changelog: whole.changelog,
+            license: whole.license,
             requires: whole.requires, include: include.map(\.description), files: files,
             contentDigest: Hashing.contentDigest(of: files))
     }
@@ -124,10 +130,14 @@ package struct Resolver: Sendable {
     }
 
     private func verdict(on release: Release, _ listing: Listing, _ question: Question) -> Candidate.Verdict {
-        if let known = question.known.contradiction(to: release) { return .excluded(.republished(known: known), release) }
+        if let known = question.known.contradiction(to: release) {
+            return .excluded(.republished(known: known), release)
+        }
         if let obstacle = factObstacle(to: release) { return .excluded(obstacle, release) }
         let minimum = question.desired.policy.minimumAgeSeconds
-        guard minimum > 0, question.observed.slot.generation?.release.id != release.id else { return .eligible(release) }
+        guard minimum > 0, question.observed.slot.generation?.release.id != release.id else {
+            return .eligible(release)
+        }
         guard let published = listing.publishedAt else { return .excluded(.ageUnknown, release) }
         let ripe = published.advanced(bySeconds: minimum)
         return now < ripe ? .excluded(.tooYoung(until: ripe), release) : .eligible(release)
@@ -136,7 +146,9 @@ package struct Resolver: Sendable {
     private func factObstacle(to release: Release) -> Obstacle? {
         for (name, range) in (release.requires?.facts ?? [:]).sorted(by: { $0.key < $1.key }) {
             let found = facts[name]
-            if let version = found.flatMap({ Version($0) }), range.contains(version, admittingPrereleases: true) { continue }
+            if let version = found.flatMap({ Version($0) }), range.contains(version, admittingPrereleases: true) {
+                continue
+            }
             return .factDiffers(name: name, needed: range.description, found: found)
         }
         return nil

@@ -1,8 +1,8 @@
 import Foundation
 import GRDB
 import ReconcileCore
-package import SystemPackage
 import Synchronization
+package import SystemPackage
 
 /// Answers of web sources with their validators, in `history.db`. Losing it costs one full request each.
 package final class SourceCache: Sendable {

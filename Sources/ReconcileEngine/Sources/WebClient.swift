@@ -83,12 +83,18 @@ package struct WebClient: Sendable {
             guard WebAddress.isAllowed(target.absoluteString, allowsInsecure: request.allowsInsecure) else {
                 throw Fault(.insecureAddress(url: WebAddress.shown(target.absoluteString)))
             }
-            let response = try await execute(request, at: target, token: WebAddress.haveSameOrigin(first, target) ? token : nil)
-            guard Self.redirects.contains(response.status), let location = response.header("Location") else { return response }
+            let response = try await execute(
+                request, at: target, token: WebAddress.haveSameOrigin(first, target) ? token : nil)
+            guard Self.redirects.contains(response.status), let location = response.header("Location") else {
+                return response
+            }
             guard let next = URL(string: location, relativeTo: target)?.absoluteURL,
                 !(target.scheme == "https" && next.scheme != "https")
             else {
-                throw Fault(.sourceUnreachable(url: WebAddress.shown(target.absoluteString), detail: "it redirects to an address that is not allowed"))
+                throw Fault(
+                    .sourceUnreachable(
+                        url: WebAddress.shown(target.absoluteString),
+                        detail: "it redirects to an address that is not allowed"))
             }
             target = next
         }

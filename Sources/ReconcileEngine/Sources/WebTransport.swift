@@ -10,7 +10,8 @@ package struct WebTransport: CatalogTransport {
     private let cache: SourceCache
 
     package init(
-        addresses: [SecretText], token: SecretText?, allowsInsecure: Bool, client: WebClient = .shared, cache: SourceCache
+        addresses: [SecretText], token: SecretText?, allowsInsecure: Bool, client: WebClient = .shared,
+        cache: SourceCache
     ) {
         self.addresses = addresses
         self.token = token
@@ -46,8 +47,10 @@ package struct WebTransport: CatalogTransport {
         return base.hasSuffix("/") ? base + escaped : "\(base)/\(escaped)"
     }
 
-    private static let pathCharacters = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "/-._~!$&'()*,;=:@"))
-        .intersection(CharacterSet(charactersIn: "\u{21}"..."\u{7E}"))
+    private static let pathCharacters = CharacterSet.alphanumerics.union(
+        CharacterSet(charactersIn: "/-._~!$&'()*,;=:@")
+    )
+    .intersection(CharacterSet(charactersIn: "\u{21}"..."\u{7E}"))
 
     /// Tries a document a few times, because servers hiccup.
     private func document(at url: String, limit: Int, revision: String?) async throws -> [UInt8] {
@@ -56,7 +59,9 @@ package struct WebTransport: CatalogTransport {
             do {
                 return try await ask(url, limit: limit, revision: revision)
             } catch let fault as Fault {
-                guard case .sourceUnreachable(_, let detail) = fault.kind, detail != WebClient.connectionRefused else { throw fault }
+                guard case .sourceUnreachable(_, let detail) = fault.kind, detail != WebClient.connectionRefused else {
+                    throw fault
+                }
             }
             try await Task.sleep(for: delay * Double.random(in: 0.5...1.5))
             delay *= 2
@@ -78,7 +83,9 @@ package struct WebTransport: CatalogTransport {
             if let cached { return cached.body }
             throw Fault(.sourceInvalid(url: shown, detail: "it says “unchanged” without having been asked"))
         case 404, 410: throw Fault(.sourceLacks(url: shown))
-        case 401, 403: throw Fault(.sourceUnreachable(url: shown, detail: "HTTP \(response.status): the token is missing or wrong"))
+        case 401, 403:
+            throw Fault(
+                .sourceUnreachable(url: shown, detail: "HTTP \(response.status): the token is missing or wrong"))
         default: throw Fault(.sourceUnreachable(url: shown, detail: "HTTP \(response.status)"))
         }
         let body: [UInt8]?
@@ -96,5 +103,7 @@ package struct WebTransport: CatalogTransport {
         return body
     }
 
-    private static func matches(_ body: [UInt8], _ revision: String) -> Bool { "sha256:\(Hashing.digest(of: body))" == revision }
+    private static func matches(_ body: [UInt8], _ revision: String) -> Bool {
+        "sha256:\(Hashing.digest(of: body))" == revision
+    }
 }

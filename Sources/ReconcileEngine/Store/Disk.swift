@@ -23,13 +23,18 @@ package struct Disk: Sendable {
         if mkdir(path.string, 0o755) == 0 { return try synchroniseDirectory(path.removingLastComponent()) }
         if errno == EEXIST {
             guard access(path.string, X_OK) == 0, isDirectory(path) else {
-                throw Fault(.system(operation: "make the directory", path: path.string, detail: Platform.message(EEXIST)))
+                throw Fault(
+                    .system(operation: "make the directory", path: path.string, detail: Platform.message(EEXIST)))
             }
             return
         }
-        guard errno == ENOENT, path.components.count > 1 else { throw DiskReader.systemFault("make the directory", path) }
+        guard errno == ENOENT, path.components.count > 1 else {
+            throw DiskReader.systemFault("make the directory", path)
+        }
         try makeDirectory(path.removingLastComponent())
-        guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else { throw DiskReader.systemFault("make the directory", path) }
+        guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else {
+            throw DiskReader.systemFault("make the directory", path)
+        }
         try synchroniseDirectory(path.removingLastComponent())
     }
 

@@ -50,7 +50,8 @@ package struct GarbageCollector {
             items += try sweepUnfinished(name)
             // Every record counts, readable as a whole generation or not, except those that were just deleted.
             let gone = Set(expired.map(\.directory))
-            for file in try DiskReader.names(in: reader.layout.generations(name)) where file.hasSuffix(".json") && !gone.contains(String(file.dropLast(5))) {
+            for file in try DiskReader.names(in: reader.layout.generations(name))
+            where file.hasSuffix(".json") && !gone.contains(String(file.dropLast(5))) {
                 guard let record = try? reader.record(of: name, String(file.dropLast(5))) else { continue }
                 for entry in record.release.files { used.insert(entry.sha256.description) }
             }
@@ -66,7 +67,9 @@ package struct GarbageCollector {
         for prefix in try DiskReader.names(in: reader.layout.blobs) {
             let directory = reader.layout.blobs.appending(prefix)
             for name in try DiskReader.names(in: directory) where !used.contains(name) {
-                guard let entry = DiskReader.entry(at: directory.appending(name)), isOlder(entry, than: Self.freshSeconds) else { continue }
+                guard let entry = DiskReader.entry(at: directory.appending(name)),
+                    isOlder(entry, than: Self.freshSeconds)
+                else { continue }
                 items.append(Item(kind: "blob", name: String(name.prefix(12)), bytes: entry.size))
                 if writer != nil { try Disk().remove(directory.appending(name)) }
             }
@@ -96,10 +99,15 @@ package struct GarbageCollector {
     private func sweep(_ directory: FilePath, kind: String, olderThan seconds: Int64) throws -> [Item] {
         try DiskReader.names(in: directory).compactMap { name in
             let path = directory.appending(name)
-            let newest = [path, path.appending("data")].compactMap { DiskReader.entry(at: $0) }.max { $0.modified < $1.modified }
-            guard let newest, isOlder(newest, than: name.hasPrefix("removed-") || kind == "partial" ? seconds : 0) else { return nil }
+            let newest = [path, path.appending("data")].compactMap { DiskReader.entry(at: $0) }.max {
+                $0.modified < $1.modified
+            }
+            guard let newest, isOlder(newest, than: name.hasPrefix("removed-") || kind == "partial" ? seconds : 0)
+            else { return nil }
             if writer != nil { try Disk().removeTree(path) }
-            return Item(kind: kind, name: String(name.prefix(40)), bytes: DiskReader.entry(at: path.appending("data"))?.size ?? 0)
+            return Item(
+                kind: kind, name: String(name.prefix(40)),
+                bytes: DiskReader.entry(at: path.appending("data"))?.size ?? 0)
         }
     }
 

@@ -38,12 +38,15 @@ package enum Hashing {
     package static func digest(of bytes: [UInt8]) -> ReconcileCore.Digest { finish(SHA256.hash(data: bytes)) }
 
     /// The content digest of a list of files.
-    package static func contentDigest(of files: [ReleaseFile]) -> ReconcileCore.Digest { digest(of: Release.contentText(of: files)) }
+    package static func contentDigest(of files: [ReleaseFile]) -> ReconcileCore.Digest {
+        digest(of: Release.contentText(of: files))
+    }
 
     fileprivate static func finish(_ hash: SHA256.Digest) -> ReconcileCore.Digest {
-        ReconcileCore.Digest(words: hash.withUnsafeBytes { bytes in
-            (0..<4).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)) }
-        })
+        ReconcileCore.Digest(
+            words: hash.withUnsafeBytes { bytes in
+                (0..<4).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)) }
+            })
     }
 
     /// The length and digest of a file, read once from start to end in a fixed buffer.

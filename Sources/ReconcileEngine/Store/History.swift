@@ -106,8 +106,10 @@ extension History.Event {
     fileprivate init?(_ row: Row) {
         guard let at = Timestamp(row["at"] as String? ?? "") else { return nil }
         self.init(
-            at: at, kind: row["kind"] ?? "", model: row["model"] ?? "", who: row["who"] ?? "", from: row["from"], to: row["to"],
-            detail: row["detail"], planDigest: row["planDigest"], milliseconds: row["milliseconds"], bytes: row["bytes"])
+            at: at, kind: row["kind"] ?? "", model: row["model"] ?? "", who: row["who"] ?? "", from: row["from"],
+            to: row["to"],
+            detail: row["detail"], planDigest: row["planDigest"], milliseconds: row["milliseconds"], bytes: row["bytes"]
+        )
     }
 }
 

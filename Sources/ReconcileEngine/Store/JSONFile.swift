@@ -8,7 +8,8 @@ package enum JSONFile {
     /// - Throws: ``Fault`` of kind `bug`: our own values can be encoded.
     package static func bytes(of value: some Encodable, pretty: Bool = true) throws -> [UInt8] {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
         do {
             return Array(try encoder.encode(value)) + [0x0A]
         } catch {
@@ -45,6 +46,7 @@ package enum JSONFile {
 
     private static func place(_ context: DecodingError.Context) -> String {
         guard !context.codingPath.isEmpty else { return "the top level" }
-        return "“" + context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".") + "”"
+        return "“" + context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+            + "”"
     }
 }

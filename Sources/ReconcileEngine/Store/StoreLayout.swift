@@ -45,8 +45,12 @@ package struct StoreLayout: Sendable, Hashable {
     package func good(_ model: ModelName) -> FilePath { allGood.appending(model.description) }
     package func memory(_ model: ModelName) -> FilePath { allMemory.appending("\(model).json") }
     package func generations(_ model: ModelName) -> FilePath { allGenerations.appending(model.description) }
-    package func generation(_ model: ModelName, _ directory: String) -> FilePath { generations(model).appending(directory) }
-    package func record(_ model: ModelName, _ directory: String) -> FilePath { generations(model).appending("\(directory).json") }
+    package func generation(_ model: ModelName, _ directory: String) -> FilePath {
+        generations(model).appending(directory)
+    }
+    package func record(_ model: ModelName, _ directory: String) -> FilePath {
+        generations(model).appending("\(directory).json")
+    }
     package func partial(_ digest: Digest) -> FilePath { partials.appending(digest.description) }
 
     package func blob(_ digest: Digest) -> FilePath {
@@ -60,7 +64,9 @@ package struct StoreLayout: Sendable, Hashable {
     }
 
     /// What the model's link in `good/` must hold.
-    package func goodDestination(_ model: ModelName, _ directory: String) -> String { "../generations/\(model)/\(directory)" }
+    package func goodDestination(_ model: ModelName, _ directory: String) -> String {
+        "../generations/\(model)/\(directory)"
+    }
 
     /// The generation that a link of ours points to; `nil` when it is not of that form.
     package func directory(of model: ModelName, inLink destination: String?) -> String? {

@@ -56,7 +56,8 @@ package struct StoreReader: Sendable {
         let record = try JSONFile.value(GenerationRecord.self, from: bytes, name: path.string)
         guard record.formatVersion == GenerationRecord.currentFormat else {
             throw Fault(
-                .formatUnknown(path: path.string, found: record.formatVersion, supported: GenerationRecord.currentFormat))
+                .formatUnknown(
+                    path: path.string, found: record.formatVersion, supported: GenerationRecord.currentFormat))
         }
         guard record.stamps.count == record.release.files.count,
             Hashing.contentDigest(of: record.release.files) == record.release.contentDigest

@@ -31,7 +31,9 @@ package struct StoreWriter: Sendable {
     package static func prepare(_ layout: StoreLayout) throws {
         guard DiskReader.entry(at: layout.format) == nil else { return }
         let disk = Disk()
-        for directory in [layout.blobs, layout.allGenerations, layout.allGood, layout.trash, layout.partials, layout.allMemory] {
+        for directory in [
+            layout.blobs, layout.allGenerations, layout.allGood, layout.trash, layout.partials, layout.allMemory,
+        ] {
             try disk.makeDirectory(directory)
         }
         try disk.write(Array("\(StoreLayout.formatNumber)\n".utf8), to: layout.format)
@@ -53,7 +55,8 @@ package struct StoreWriter: Sendable {
         return directory
     }
 
-    private func build(_ release: VerifiedRelease, of model: ModelName, at final: FilePath, _ directory: String) throws {
+    private func build(_ release: VerifiedRelease, of model: ModelName, at final: FilePath, _ directory: String) throws
+    {
         let temporary = layout.generations(model).appending(".stage-\(directory)")
         try disk.makeDirectory(layout.generations(model))
         try disk.removeTree(temporary)
@@ -83,7 +86,10 @@ package struct StoreWriter: Sendable {
             let target = path.pushing(FilePath(file.path.description))
             let entry = DiskReader.entry(at: target)
             if let entry, entry.kind == .file, entry.size == file.size,
-                try await Hashing.digest(ofFile: target).digest == file.sha256 { continue }
+                try await Hashing.digest(ofFile: target).digest == file.sha256
+            {
+                continue
+            }
             if entry?.kind == .directory { try disk.removeTree(target) }
             try disk.makeDirectory(target.removingLastComponent())
             try disk.replace(target, withBlob: layout.blob(file.sha256))

@@ -1,0 +1,62 @@
+package import ReconcileCore
+import ReconcileEngine
+
+// Small values for tests of pure functions.
+
+extension Digest {
+    /// The digest of a text.
+    package static func of(_ text: String) -> Digest { Hashing.digest(of: text) }
+}
+
+extension Release {
+    /// A release with one file whose content is `content`, the version itself unless said otherwise.
+    package static func sample(
+        _ version: String, content: String? = nil, origin: String = "zoo/vad", requires: Requirements? = nil,
+        priority: Priority? = nil
+    ) throws -> Release {
+        let text = content ?? version
+        let file = ReleaseFile(
+            path: try Sample.unwrap(ReleasePath("model.bin")), size: Int64(text.utf8.count), sha256: .of(text))
+        return Release(
+            version: try Sample.unwrap(Version(version)), origin: try Sample.unwrap(Origin(origin)),
+            revision: "r-\(text)",
+            channel: "stable", priority: priority, requires: requires, files: [file],
+            contentDigest: Hashing.contentDigest(of: [file]))
+    }
+}
+
+extension Generation {
+    /// The generation of a release.
+    package static func sample(_ release: Release, usedAt: Int64 = 0) -> Generation {
+        Generation(
+            directory: "\(release.version)-\(release.contentDigest.short)", release: release,
+            usedAt: Timestamp(seconds: usedAt))
+    }
+}
+
+extension DesiredModel {
+    /// A declared model.
+    package static func sample(
+        _ name: String = "vad", range: String = "^1.0", policy: Policy = Policy(), notBefore: Timestamp? = nil,
+        hasProbe: Bool = false, origin: String = "zoo/vad"
+    ) throws -> DesiredModel {
+        let hook = Hook(call: .exec(command: ["true"], directory: "."), timeoutSeconds: 1, attempts: 1)
+        return DesiredModel(
+            name: try Sample.unwrap(ModelName(name)), origin: try Sample.unwrap(Origin(origin)),
+            range: try VersionRange(range),
+            include: [], policy: policy, notBefore: notBefore, check: nil, reload: nil, probe: hasProbe ? hook : nil,
+            isProtected: false, place: "desired-state.yaml:1:1", trialInputs: .of("hooks"), selector: .of("selector"))
+    }
+}
+
+/// Values that tests write down and that must be right.
+package enum Sample {
+    /// The sample was written wrongly.
+    package struct Wrong: Error {}
+
+    /// The value, or an error that fails the test.
+    package static func unwrap<Value>(_ value: Value?) throws -> Value {
+        guard let value else { throw Wrong() }
+        return value
+    }
+}

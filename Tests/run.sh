@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds, and runs them all.
+#
+#   Tests/run.sh                 everything
+#   Tests/run.sh --filter NAME   only Swift tests whose name matches
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. Tests/install.sh
+
+need yaml sqlite python3 pip strace nginx flock
+swift build --build-tests
+swift test --skip-build "$@"
+[ $# -eq 0 ] || exit 0
+
+RECONCILE="$(swift build --show-bin-path)/reconcile"
+export RECONCILE
+python3 Tests/Integration/test_schema.py
+python3 Tests/Integration/test_readme.py
+python3 Tests/Integration/test_silero.py
