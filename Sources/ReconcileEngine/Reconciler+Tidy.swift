@@ -17,41 +17,50 @@ extension Reconciler {
     }
 
     /// Tidies the store, if there is anything to tidy: the lock is only taken then.
-    func tidy(_ survey: Survey, after outcomes: [Outcome]) async throws {
-        let state = survey.observation.state
+    func tidy(_ survey: Survey) async throws {
         let desired = survey.declaration.desired.models
-        var protections: [ModelName: Bool] = [:]
-        var expired: [(ModelName, Generation)] = []
-        for (name, model) in state.models where model.fault == nil {
-            guard model.isPresent else { continue }
-            if let wanted = desired[name]?.isProtected, wanted != model.memory.isProtected {
-                protections[name] = wanted
-            }
-            let keep = desired[name]?.policy.keep ?? Policy().keep
-            expired += Retention.expired(model, keep: keep, now: survey.now).map { (name, $0) }
+        let untidy = survey.observation.state.models.keys.sorted().filter { name in
+            guard let model = survey.observation.state.models[name] else { return false }
+            return survey.observation.restamps[name] != nil || model.isUntidy(desired[name], at: survey.now)
         }
-        guard !protections.isEmpty || !expired.isEmpty || !survey.observation.restamps.isEmpty, !Task.isCancelled else {
-            return
-        }
+        guard !untidy.isEmpty, !Task.isCancelled else { return }
         do {
             let writer = try await StoreWriter.open(survey.layout, holder: settings.holder, patience: .zero)
-            for (name, isProtected) in protections.sorted(by: { $0.key < $1.key }) {
-                var memory = try writer.reader.memory(of: name)
-                memory.isProtected = isProtected
-                try writer.remember(memory, of: name)
-            }
-            for (name, records) in survey.observation.restamps {
-                for (directory, record) in records { try writer.write(record, of: name, directory) }
-            }
-            if !expired.isEmpty {
-                _ = try await GarbageCollector(writer: writer, now: survey.now).collect(
-                    keep: desired.mapValues(\.policy.keep))
-            }
+            for name in untidy { try await tidy(name, desired[name], writer, at: survey.now) }
+            let collector = GarbageCollector(writer: writer, now: survey.now)
+            _ = try await collector.collect(keep: desired.mapValues(\.policy.keep))
         } catch let fault as Fault {
             // Nothing of this is urgent: another process is at work, or the disk is full; the next pass tries again.
             if case .busy = fault.kind { return }
             settings.report(.warning("the store could not be tidied: \(fault.kind)"))
         }
+    }
+
+    /// Tidies one model, as it is now that nobody else changes it.
+    private func tidy(_ name: ModelName, _ desired: DesiredModel?, _ writer: StoreWriter, at now: Timestamp) async throws {
+        let (model, restamps) = try await Observer(reader: writer.reader).observe(name)
+        guard model.isPresent else { return }
+        for (directory, record) in restamps { try writer.write(record, of: name, directory) }
+        var memory = model.memory
+        if let forgotten = model.unrememberedConfirmation { memory.confirm(forgotten, at: now) }
+        memory.isProtected = desired?.isProtected ?? memory.isProtected
+        if memory != model.memory { try writer.remember(memory, of: name) }
+    }
+}
+
+extension ObservedModel {
+    /// The active release, when it was confirmed but a crash came before that was written down.
+    fileprivate var unrememberedConfirmation: Release? {
+        guard let active = slot.generation, active.directory == good else { return nil }
+        let isRemembered = memory.confirmed.contains { $0.release == active.release.id } && memory.trial == nil
+        return isRemembered ? nil : active.release
+    }
+
+    /// Whether something is to be written down or deleted.
+    fileprivate func isUntidy(_ desired: DesiredModel?, at now: Timestamp) -> Bool {
+        guard isPresent, fault == nil else { return false }
+        return unrememberedConfirmation != nil || desired.map { $0.isProtected != memory.isProtected } ?? false
+            || !Retention.expired(self, keep: desired?.policy.keep ?? Policy().keep, now: now).isEmpty
     }
 }
 

@@ -37,7 +37,7 @@ public struct Reconciler: Sendable {
         let survey = try await survey(only: only, isDryRun: false)
         let plan = survey.plan(only: only)
         let outcomes = try await apply(plan.changes, of: survey)
-        try await tidy(survey, after: outcomes)
+        try await tidy(survey)
         // An open trial was finished first; only now can be planned what follows from it.
         if plan.changes.contains(where: { $0.reason == .openTrial }), outcomes.allSatisfy(\.isDone) {
             let next = try await pass(only: only)

@@ -173,6 +173,19 @@ extension Memory {
     /// Whether some content ever worked here; such content is not quarantined by a trial.
     public func wasConfirmed(_ digest: Digest) -> Bool { confirmed.contains { $0.release.contentDigest == digest } }
 
+    /// Remembers that a release worked here: its trial is over and what was held against it is gone.
+    ///
+    /// Approvals stay: each is bound to one exact change, and a rollback that is resumed needs no second yes.
+    public mutating func confirm(_ release: Release, at now: Timestamp) {
+        trial = nil
+        undecided.removeAll { $0.release.contentDigest == release.contentDigest }
+        quarantine.removeAll { $0.release.contentDigest == release.contentDigest }
+        approvals = approvals.suffix(64)
+        guard !confirmed.contains(where: { $0.release == release.id && $0.origin == release.origin }) else { return }
+        confirmed.append(Confirmed(release: release.id, origin: release.origin, include: release.include, at: now))
+        confirmed = confirmed.suffix(64)
+    }
+
     /// Whether a person said yes to this change.
     public func approves(from: Digest?, to: Digest) -> Bool { approvals.contains { $0.from == from && $0.to == to } }
 }

@@ -213,21 +213,10 @@ package struct RolloutRunner {
 
     /// The link first: from then on the trial is over, whatever is remembered of it.
     private mutating func confirm() throws {
-        let (id, directory) = try staged()
-        try writer.confirm(change.model, directory)
+        try writer.confirm(change.model, staged().directory)
         let before = memory
-        memory.trial = nil
-        memory.undecided.removeAll { $0.release.contentDigest == id.contentDigest }
-        // An approval stays: it is bound to this exact change, and a rollback that is resumed needs no second yes.
-        memory.approvals = memory.approvals.suffix(64)
+        if let release = change.release { memory.confirm(release, at: now) }
         memory.isProtected = desired?.isProtected ?? memory.isProtected
-        if let release = change.release,
-            !memory.confirmed.contains(where: { $0.release == id && $0.origin == release.origin })
-        {
-            memory.confirmed.append(
-                Memory.Confirmed(release: id, origin: release.origin, include: release.include, at: now))
-            memory.confirmed = memory.confirmed.suffix(64)
-        }
         if memory != before { try writer.remember(memory, of: change.model) }
     }
 

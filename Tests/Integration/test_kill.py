@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Kills the program (SIGKILL) after each of its effects on the disk, one run for each, and shows that
+
+- LAW 4: the model's link leads to a complete release at every moment, once one was confirmed;
+- LAW 3: the next pass converges to the state that an undisturbed one reaches, and the one after has nothing to do.
+
+strace tells of every system call that changes something, and holds up the next; this script kills the program after the k-th.
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+from support import RECONCILE, expect, run
+
+EFFECTS = ("mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,fsync,fdatasync,"
+           "ftruncate,pwrite64,write,chmod,fchmod,utimensat,utimes,futimesat,ioctl")
+RELEASES = {"1.0.0": {"model.bin": "one" * 100, "d/labels": "same"}, "1.1.0": {"model.bin": "two" * 200, "d/labels": "same"}}
+HOOKS = {
+    "works": "check: { exec: [sh, -c, 'exit 0'] }, reload: { exec: [sh, -c, 'exit 0'] }, "
+             "probe: { exec: [sh, -c, 'exit 0'], attempts: 2 }",
+    "probe fails": "probe: { exec: [sh, -c, 'grep -q one models/vad/model.bin'], attempts: 1 }",
+}
+
+
+def prepare(base, hooks, installed):
+    work = os.path.join(base, "template")
+    for version, files in RELEASES.items():
+        for path, text in files.items():
+            place = os.path.join(work, "src", version, path)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            with open(place, "w") as file:
+                file.write(text)
+    with open(os.path.join(work, "desired-state.yaml"), "w") as file:
+        file.write("apiVersion: reconcile/v1\nsources: { zoo: { directory: catalog } }\nmodels:\n"
+                   "  vad: { from: zoo/vad, version: ^1.0, %s }\n" % hooks)
+    publish = lambda version: run(work, "publish", "src/" + version, "--to", "catalog", "--model", "vad", "--version", version)
+    publish("1.0.0")
+    if installed:
+        run(work)
+    publish("1.1.0")
+    return work
+
+
+def content(work):
+    """What a reader finds behind the link: the version whose files are all there; None when there is no link."""
+    link = os.path.join(work, "models", "vad")
+    if not os.path.islink(link):
+        return None
+    for version, files in RELEASES.items():
+        try:
+            if all(open(os.path.join(link, path)).read() == text for path, text in files.items()):
+                return version
+        except OSError:
+            pass
+    return "broken"
+
+
+def state(work):
+    """What a pass decides about: links, generations, and what is remembered (without times)."""
+    store = os.path.join(work, "models")
+    if not os.path.isdir(os.path.join(store, ".reconcile")):
+        return None
+    links = {name: os.readlink(os.path.join(store, name)) for name in ("vad", ".reconcile/good/vad")
+             if os.path.islink(os.path.join(store, name))}
+    generations = sorted(name for name in os.listdir(os.path.join(store, ".reconcile/generations/vad")) if not name.startswith("."))
+    try:
+        with open(os.path.join(store, ".reconcile/memory/vad.json")) as file:
+            memory = json.load(file)
+    except FileNotFoundError:
+        memory = {}
+    return {"links": links, "generations": generations,
+            "confirmed": sorted(c["release"]["version"] for c in memory.get("confirmed", [])),
+            "quarantine": sorted(q["release"]["version"] for q in memory.get("quarantine", [])),
+            "trial": memory.get("trial"), "hold": memory.get("hold")}
+
+
+def run_until(work, point):
+    """Runs a pass that is killed after its effect number `point`; False when it had fewer.
+
+    Every effect is held up for some milliseconds before it happens, which is ample time to kill the program between two.
+    """
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/fd/%d" % writer, "-e", "trace=" + EFFECTS, "-e", "signal=none",
+         "-e", "inject=%s:delay_enter=3000" % EFFECTS, RECONCILE, "--progress", "none"],
+        cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[writer])
+    os.close(writer)
+    seen, program = 0, None
+    with os.fdopen(reader) as log:
+        for line in log:
+            words = line.split(None, 1)
+            if len(words) < 2 or "unfinished" in line:
+                continue
+            program = program or int(words[0])
+            seen += 1
+            if seen == point:
+                os.kill(program, signal.SIGKILL)
+                break
+        log.read()
+    process.wait()
+    return seen == point
+
+
+def kill_everywhere(name, hooks, installed):
+    base = tempfile.mkdtemp(prefix="reconcile-kill-")
+    template = prepare(base, hooks, installed)
+    undisturbed = os.path.join(base, "undisturbed")
+    shutil.copytree(template, undisturbed, symlinks=True)
+    run(undisturbed, status=None)
+    run(undisturbed, status=None)
+    wanted = state(undisturbed)
+    points = 0
+    for point in range(1, 2000):
+        work = os.path.join(base, "work")
+        shutil.copytree(template, work, symlinks=True)
+        killed = run_until(work, point)
+        found = content(work)
+        expect(found != "broken", "%s: killed after effect %d, a reader finds a mixture" % (name, point))
+        expect(not installed or found is not None, "%s: killed after effect %d, the model is gone" % (name, point))
+        if not killed:
+            shutil.rmtree(work)
+            break
+        points += 1
+        run(work, "--progress", "none", status=None)
+        run(work, "--progress", "none", status=None)
+        now = state(work)
+        expect(now == wanted, "%s: killed after effect %d, the next passes end at\n%s\ninstead of\n%s" % (
+            name, point, json.dumps(now, indent=1), json.dumps(wanted, indent=1)))
+        expect(run(work, "--dry-run", "--detailed-exitcode", status=None).returncode != 2,
+               "%s: killed after effect %d, there is still something to do" % (name, point))
+        shutil.rmtree(work)
+    shutil.rmtree(base)
+    expect(points > 40, "%s: only %d effects were seen; is strace at work?" % (name, points))
+    print("%s: killed after each of %d effects; every next pass converged" % (name, points))
+
+
+def main():
+    if sys.platform != "linux":
+        print("test_kill: needs strace, so it runs on Linux only")
+        return
+    kill_everywhere("first install", HOOKS["works"], installed=False)
+    kill_everywhere("update that works", HOOKS["works"], installed=True)
+    kill_everywhere("update whose probe fails", HOOKS["probe fails"], installed=True)
+
+
+if __name__ == "__main__":
+    main()
