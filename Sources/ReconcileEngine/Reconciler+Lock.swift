@@ -41,20 +41,10 @@ extension Reconciler {
         }
         let resolutions = try await resolver.resolve(questions)
         var lock = Lockfile(models: previous.models.filter { declaration.desired.models[$0.key] != nil })
-        var blocked: [Plan.Blocked] = []
-        var problems: [Fault] = []
-        for question in questions {
-            let name = question.desired.name
-            let decision = ModelPlanner(
-                desired: question.desired, observed: question.observed,
-                resolution: resolutions[name] ?? .candidates([], listed: nil), selector: question.selector, now: now
-            ).decide()
-            blocked += decision.blocked
-            problems += decision.problems
-            guard let release = decision.change?.release, let range = declaration.desired.models[name]?.range else {
-                continue
-            }
-            lock.models[name] = Lockfile.Entry(release, range: range)
+        let result = planner(for: questions, resolutions, declaration, previous: lock, now: now).plan()
+        for change in result.changes { lock.set(change.release, for: change.model, declaration) }
+        for question in questions where !result.changes.contains(where: { $0.model == question.desired.name }) {
+            lock.repoint(question.desired, resolutions[question.desired.name])
         }
         let moved = Set(previous.models.keys).union(lock.models.keys).sorted().compactMap { name in
             let (from, to) = (previous.models[name]?.release.id, lock.models[name]?.release.id)
@@ -64,7 +54,32 @@ extension Reconciler {
         if try DiskReader.contents(of: declaration.lockPath, limit: 512 << 20) != Array(text.utf8) {
             try lock.write(to: declaration.lockPath)
         }
-        return LockResult(path: declaration.lockPath.string, moved: moved, blocked: blocked, problems: problems)
+        return LockResult(
+            path: declaration.lockPath.string, moved: moved, blocked: result.blocked, problems: result.problems)
+    }
+
+    /// The planner of a machine that holds exactly what the lock says: the same decisions, requirements between models
+    /// included, as a pass would take them.
+    private func planner(
+        for questions: [Resolver.Question], _ resolutions: [ModelName: Resolution], _ declaration: Declaration,
+        previous: Lockfile, now: Timestamp
+    ) -> Planner {
+        let asked = Dictionary(uniqueKeysWithValues: questions.map { ($0.desired.name, $0) })
+        var observed: [ModelName: ObservedModel] = [:]
+        var models: [ModelName: DesiredModel] = [:]
+        var known = resolutions
+        for (name, model) in declaration.desired.models {
+            let entry = previous.models[name]
+            models[name] = asked[name]?.desired ?? model.forLocking(takesAnySize: false)
+            observed[name] = asked[name]?.observed ?? entry.map(\.asObserved) ?? ObservedModel()
+            guard known[name] == nil, let release = entry?.release else { continue }
+            known[name] = .candidates(
+                [Candidate(version: release.version, verdict: .eligible(release), isLocked: true)], listed: nil)
+        }
+        let desired = DesiredState(
+            digest: declaration.desired.digest, facts: declaration.desired.facts, prune: false, models: models)
+        return Planner(
+            desired: desired, observed: ObservedState(models: observed), resolutions: known, selectors: [:], now: now)
     }
 
     /// What is asked of a model, as if its lock entry were what is active; `nil` when its entry stays.
@@ -80,11 +95,7 @@ extension Reconciler {
             isNamed = names.contains(model.name)
             if answers, !isNamed { return nil }
         }
-        var observed = ObservedModel()
-        if let previous {
-            let generation = Generation(directory: "lock", release: previous.release, usedAt: Timestamp(seconds: 0))
-            observed = ObservedModel(slot: .intact(generation), good: "lock", generations: [generation])
-        }
+        let observed = previous.map(\.asObserved) ?? ObservedModel()
         let known = isNamed ? [] : observed.known
         return Resolver.Question(
             desired: model.forLocking(takesAnySize: isNamed), observed: observed, selector: model.selector, locked: nil,
@@ -103,5 +114,29 @@ extension DesiredModel {
             name: name, origin: origin, range: range, include: include, policy: policy, notBefore: nil, check: check,
             reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs,
             selector: selector)
+    }
+}
+
+extension Lockfile {
+    /// Puts a release in.
+    fileprivate mutating func set(_ release: Release?, for name: ModelName, _ declaration: Declaration) {
+        guard let release, let range = declaration.desired.models[name]?.range else { return }
+        models[name] = Entry(release, range: range)
+    }
+
+    /// Takes the same content from where it is declared now, when only the source or the globs changed.
+    fileprivate mutating func repoint(_ model: DesiredModel, _ resolution: Resolution?) {
+        guard let entry = models[model.name], case .candidates(let candidates, _)? = resolution,
+            let release = candidates.compactMap(\.release).first(where: { $0.id == entry.release.id })
+        else { return }
+        models[model.name] = Entry(release, range: model.range)
+    }
+}
+
+extension Lockfile.Entry {
+    /// A machine that holds the locked release.
+    fileprivate var asObserved: ObservedModel {
+        let generation = Generation(directory: "lock", release: release, usedAt: Timestamp(seconds: 0))
+        return ObservedModel(slot: .intact(generation), good: "lock", generations: [generation])
     }
 }

@@ -36,7 +36,16 @@ extension Reconciler {
         _ model: ModelName, to version: Version? = nil, reason: String? = nil, until: Timestamp? = nil
     ) async throws -> PassResult {
         let declaration = try declared(model)
-        let target = try await rollbackTarget(model, version, in: declaration)
+        let target: Generation
+        do {
+            target = try await rollbackTarget(model, version, in: declaration)
+        } catch {
+            // A kept generation may be damaged; it is repaired when it is needed.
+            let found = try await verify(only: [model], deep: false, repair: false)
+            guard found.contains(where: { !$0.isActive && !$0.damage.isEmpty }) else { throw error }
+            _ = try await verify(only: [model], deep: false, repair: true)
+            target = try await rollbackTarget(model, version, in: declaration)
+        }
         let selectors = declaration.selectors(lock: try Lockfile.read(declaration.lockPath)?.lock)
         try await change(model, declaration) { memory, now in
             memory.hold = Memory.Hold(
@@ -65,13 +74,24 @@ extension Reconciler {
             } else if observed.trial != nil {
                 observed.goodGeneration
             } else {
-                kept.first { observed.memory.wasConfirmed($0.release.contentDigest) }
+                Self.predecessor(of: active?.release.id, kept, observed.memory.confirmed)
             }
         guard let target else {
             throw Fault(
                 .notKept(version: version?.description, kept: kept.map(\.release.version.description)), model: model)
         }
         return target
+    }
+
+    /// The kept release that worked here before the active one did: going back twice goes back further.
+    private static func predecessor(
+        of active: ReleaseID?, _ kept: [Generation], _ confirmed: [Memory.Confirmed]
+    ) -> Generation? {
+        let earlier = confirmed.prefix { $0.release != active }.reversed()
+        for entry in earlier {
+            if let generation = kept.first(where: { $0.release.id == entry.release }) { return generation }
+        }
+        return nil
     }
 
     /// Orders that a model stays at what is active.

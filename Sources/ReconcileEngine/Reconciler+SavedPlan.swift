@@ -34,11 +34,7 @@ extension Reconciler {
         guard let bytes = try DiskReader.contents(of: FilePath(path), limit: 512 << 20) else {
             throw Fault(.fileMissing(path: path))
         }
-        let head = try JSONFile.value(FormatHead.self, from: bytes, name: path)
-        guard head.formatVersion == Plan.formatVersion else {
-            throw Fault(.formatUnknown(path: path, found: head.formatVersion, supported: Plan.formatVersion))
-        }
-        let plan = try JSONFile.value(Plan.self, from: bytes, name: path)
+        let plan = try JSONFile.value(Plan.self, from: bytes, name: path, format: Plan.formatVersion)
         guard plan.planDigest == Hashing.digest(of: Plan.digestText(of: plan.changes)),
             plan.changes.allSatisfy(\.isConsistent)
         else {
@@ -47,13 +43,11 @@ extension Reconciler {
         return plan
     }
 
-    private struct FormatHead: Decodable { let formatVersion: Int }
-
     /// Saves a plan.
     ///
     /// - Throws: ``Fault`` of kind `system`.
     public static func write(_ plan: Plan, to path: String) throws {
-        try Disk().write(JSONFile.bytes(of: plan), to: FilePath(path))
+        try Disk().save(JSONFile.bytes(of: plan), to: FilePath(path))
     }
 
     /// Applies a saved plan: releases come from the plan, everything else is observed again.

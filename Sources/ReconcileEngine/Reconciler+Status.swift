@@ -17,6 +17,8 @@ public struct Status: Codable, Sendable {
         public let origin: Origin?
         /// Whether a trial is open.
         public let isTrial: Bool
+        /// Why the trial was halted, when it was.
+        public let halted: String?
         /// How many of its files are damaged.
         public let damagedFiles: Int
         /// When it was activated.
@@ -77,6 +79,7 @@ extension Reconciler {
         return Status.Model(
             model: name, range: desired?.range.description, active: active?.release.version,
             contentDigest: active?.release.contentDigest, origin: active?.release.origin, isTrial: model.trial != nil,
+            halted: model.trial?.release.id == model.memory.trial?.release ? model.memory.trial?.halted : nil,
             damagedFiles: damaged, since: active?.usedAt,
             kept: model.generations.filter { $0.directory != active?.directory }.map(\.release.version).sorted(by: >),
             hold: model.memory.hold(at: survey.now, selector: survey.selectors[name]), quarantine: quarantine,
@@ -92,7 +95,7 @@ extension Reconciler {
         guard let bytes = try DiskReader.contents(of: FilePath(path), limit: 512 << 20) else {
             throw Fault(.fileMissing(path: path))
         }
-        return try JSONFile.value(Status.self, from: bytes, name: path)
+        return try JSONFile.value(Status.self, from: bytes, name: path, format: 1)
     }
 
     /// The real path of a model's active generation: what programs resolve once and open everything below.

@@ -24,7 +24,7 @@ extension Reconciler {
     /// - Parameters:
     ///   - only: The models to verify; all when empty.
     ///   - deep: Whether every file is hashed, not only those whose stamp changed.
-    ///   - repair: Whether what is damaged is fetched again: active generations now, kept ones when they are needed.
+    ///   - repair: Whether what is damaged is fetched again.
     /// - Throws: ``Fault``.
     public func verify(only: Set<ModelName> = [], deep: Bool, repair: Bool) async throws -> [Verification] {
         let declaration = try DesiredStateLoader(paths: files).load()
@@ -49,8 +49,10 @@ extension Reconciler {
         }
         guard repair, found.contains(where: { !$0.damage.isEmpty }) else { return found }
         try await markSuspect(zip(jobs, damage).filter { !$1.isEmpty }.map { ($0, $1) }, reader.layout)
-        let broken = Set(found.filter { $0.isActive && !$0.damage.isEmpty }.map(\.model))
-        try await repairActive(broken, declaration)
+        let broken = zip(jobs, damage).filter { !$1.isEmpty }.map {
+            (name: $0.0, release: $0.2.release, files: $1.count)
+        }
+        try await refetch(broken, declaration)
         return try await verify(only: only, deep: deep, repair: false)
     }
 
@@ -91,21 +93,23 @@ extension Reconciler {
         }
     }
 
-    private func repairActive(_ names: Set<ModelName>, _ declaration: Declaration) async throws {
+    /// Fetches what is damaged of generations, active and kept ones.
+    private func refetch(_ broken: [(name: ModelName, release: Release, files: Int)], _ declaration: Declaration)
+        async throws
+    {
         let survey = try await localSurvey(declaration)
-        let changes = names.sorted().compactMap { name -> Change? in
-            guard case .damaged(let generation, let damage) = survey.observation.state.models[name]?.slot else {
-                return nil
-            }
-            return Change(
-                model: name, action: .repair, from: generation.release.id, to: generation.release.id,
-                release: generation.release, reason: .damaged(files: damage.count), steps: [.fetch, .verify, .stage])
+        let changes = broken.map { name, release, files in
+            Change(
+                model: name, action: .repair, from: release.id, to: release.id, release: release,
+                reason: .damaged(files: files), steps: [.fetch, .verify, .stage])
         }
         let applier = Applier(
             layout: survey.layout, desired: declaration.desired.models, sources: survey.sources, settings: settings,
             now: survey.now
-        ) { change, observed in observed.slot.generation?.release.id == change.to ? change : nil }
-        let outcomes = changes.isEmpty ? [] : try await applier.apply(changes)
+        ) { change, _ in change }
+        // One generation of a model after the other: outcomes are told apart by model.
+        var outcomes: [Outcome] = []
+        for change in changes { outcomes += try await applier.apply([change]) }
         record(outcomes, in: survey.layout, planDigest: nil)
         for case .failed(let fault) in outcomes.map(\.result) { throw fault }
     }

@@ -37,7 +37,9 @@ extension Reconciler {
     }
 
     /// Tidies one model, as it is now that nobody else changes it.
-    private func tidy(_ name: ModelName, _ desired: DesiredModel?, _ writer: StoreWriter, at now: Timestamp) async throws {
+    private func tidy(_ name: ModelName, _ desired: DesiredModel?, _ writer: StoreWriter, at now: Timestamp)
+        async throws
+    {
         let (model, restamps) = try await Observer(reader: writer.reader).observe(name)
         guard model.isPresent else { return }
         for (directory, record) in restamps { try writer.write(record, of: name, directory) }

@@ -82,10 +82,12 @@ public struct Reconciler: Sendable {
     /// Carries out changes, each rechecked under the store's lock, and writes down what became of them.
     package func apply(_ changes: [Change], of survey: Survey, planDigest: Digest? = nil) async throws -> [Outcome] {
         guard !changes.isEmpty else { return [] }
+        let rejected = survey.rejections()
         let applier = Applier(
             layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources,
             settings: settings,
-            now: survey.now, recheck: survey.recheck)
+            now: survey.now
+        ) { survey.recheck($0, $1, rejected: rejected) }
         let outcomes = try await applier.apply(changes)
         record(outcomes, in: survey.layout, planDigest: planDigest)
         return outcomes

@@ -35,6 +35,9 @@ package struct Survey: Sendable {
             planDigest: Hashing.digest(of: Plan.digestText(of: result.changes)))
     }
 
+    /// What other models put in the way of releases.
+    package func rejections() -> [ModelName: [Digest: Obstacle]] { plan(of: observation.state, only: []).rejected }
+
     private func plan(of state: ObservedState, only: Set<ModelName>) -> Planner.Result {
         Planner(
             desired: declaration.desired, observed: state, resolutions: resolutions, selectors: selectors, now: now
@@ -58,14 +61,18 @@ package struct Survey: Sendable {
     }
 
     /// What must happen to a model that was observed anew; `nil` when it is not the change that was planned.
-    package func recheck(_ change: Change, _ observed: ObservedModel) -> Change? {
+    ///
+    /// - Parameter rejected: What other models put in the way of releases when the plan was made.
+    package func recheck(
+        _ change: Change, _ observed: ObservedModel, rejected: [ModelName: [Digest: Obstacle]] = [:]
+    ) -> Change? {
         guard let desired = declaration.desired.models[change.model] else {
             return change.action == .remove && observed.isPresent && !observed.memory.isProtected ? change : nil
         }
         let decision = ModelPlanner(
             desired: desired, observed: observed, resolution: resolutions[change.model] ?? .candidates([], listed: nil),
             selector: selectors[change.model] ?? desired.selector, now: now
-        ).decide()
+        ).decide(rejecting: rejected[change.model] ?? [:])
         guard let fresh = decision.change, fresh.to == change.to, fresh.from == change.from,
             fresh.action == change.action
         else { return nil }
@@ -77,7 +84,8 @@ extension Plan.Notice {
     /// The model it is about.
     package var model: ModelName {
         switch self {
-        case .activeYanked(let model, _), .activeUnlisted(let model, _), .undeclared(let model), .protected(let model),
+        case .activeUnfit(let model, _, _), .activeYanked(let model, _), .activeUnlisted(let model, _),
+            .undeclared(let model), .protected(let model),
             .lockSilent(let model):
             model
         }

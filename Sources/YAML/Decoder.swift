@@ -26,6 +26,9 @@ public struct Decoder {
         problems.add(mark, message, hint: hint)
     }
 
+    /// Adds what others found.
+    public mutating func note(_ other: Problems) { problems.add(other) }
+
     private mutating func check(_ entry: Node.Entry, of shape: Shape) {
         guard let key = shape.keys.first(where: { $0.name == entry.key }) else {
             let near = nearest(to: entry.key, in: shape.keys.map(\.name))

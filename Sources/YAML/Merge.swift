@@ -14,7 +14,7 @@ extension Node {
             return other
         }
         var merged = below
-        var places = Dictionary(uniqueKeysWithValues: below.enumerated().map { ($1.key, $0) })
+        var places = Dictionary(below.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
         for entry in above {
             guard let place = places[entry.key] else {
                 places[entry.key] = merged.count

@@ -16,15 +16,27 @@ public struct Parser {
 
     /// The document's root node.
     ///
-    /// - Throws: ``Problems`` with the first thing that is wrong with the syntax.
+    /// - Throws: ``Problems`` with the first thing that is wrong with the syntax, or all duplicate keys.
     public func parse() throws -> Node {
+        var problems = Problems()
+        let node = try parse(noting: &problems)
+        guard problems.isEmpty else { throw problems }
+        return node
+    }
+
+    /// The document's root node, even when keys stand in it twice; those are noted.
+    ///
+    /// - Throws: ``Problems`` with the first thing that is wrong with the syntax.
+    public func parse(noting problems: inout Problems) throws -> Node {
         do {
             try checkText()
             let events = try EventReader(source)
             defer { events.finish() }
             var builder = TreeBuilder(source: source, limits: limits)
             while let event = try events.next() { try builder.add(event) }
-            return try builder.finish()
+            let root = try builder.finish()
+            problems.add(builder.problems)
+            return root
         } catch let problem as Problem {
             throw Problems(problem)
         }
@@ -45,6 +57,11 @@ public struct Parser {
             Mark(source: source, line: line, column: column), "the file is not UTF-8 here",
             hint: "save it as UTF-8")
     }
+}
+
+extension Substring {
+    /// Without white space at its end.
+    fileprivate var trimmedSuffix: String { String(reversed().drop { $0 == " " || $0 == "\t" }.reversed()) }
 }
 
 /// The offset of the first byte that does not belong to well-formed UTF-8.
@@ -156,8 +173,9 @@ private final class EventReader {
     }
 
     private func quotingHint(_ line: String) -> String? {
-        let found = line.firstMatch(of: /^[-\s]*[\w.-]+:\s+([>|*&!%@`{\[][^#]*?)\s*(#.*)?$/)
-        guard let value = found?.output.1, !value.isEmpty, !value.contains("\"") else { return nil }
+        let range = line.firstMatch(of: /version:\s+([>|*&!%@`][^,}\]"'#]*)/)?.output.1
+        let block = line.firstMatch(of: /^[-\s]*[\w.-]+:\s+([>|*&!%@`][^#]*?)\s*(#.*)?$/)?.output.1
+        guard let value = (range ?? block)?.trimmedSuffix, !value.isEmpty, !value.contains("\"") else { return nil }
         return "quote it: \"\(value)\""
     }
 }

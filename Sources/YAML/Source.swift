@@ -8,7 +8,8 @@ public final class Source: Sendable {
     /// Wraps a text that was read from `name`.
     public init(name: String, bytes: [UInt8]) {
         self.name = name
-        self.bytes = bytes
+        // A byte order mark says nothing in UTF-8.
+        self.bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
     }
 
     /// The text of a line without its line break, at most 200 characters of it.

@@ -18,6 +18,8 @@ struct TreeBuilder {
     private var aliasNodes = 0
     private var root: Node?
     private var documents = 0
+    /// What is wrong without keeping the rest from being read.
+    private(set) var problems = Problems()
 
     init(source: Source, limits: Limits) {
         self.source = source
@@ -95,7 +97,7 @@ struct TreeBuilder {
             let mark = place ?? node.mark
             guard case .scalar(let scalar) = node.content else { throw Problem(mark, "a key must be plain text") }
             if let first = frame.keys.updateValue(mark, forKey: scalar.text) {
-                throw Problem(mark, "the key “\(scalar.text)” was already set in line \(first.line)")
+                problems.add(mark, "the key “\(scalar.text)” was already set in line \(first.line)")
             }
             frame.pendingKey = (scalar.text, mark)
         }

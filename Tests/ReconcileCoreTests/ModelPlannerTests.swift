@@ -195,10 +195,12 @@ private struct Machine {
         try machine.offer("1.2.0", "1.0.0")
         let id = try Release.sample("1.2.0").id
         machine.observed.memory.undecided = [
-            .init(release: id, cause: "x", attempts: 1, retryAt: now.advanced(bySeconds: 1))
+            .init(release: id, cause: "x", attempts: 1, retryAt: now.advanced(bySeconds: 1), trialInputs: .of("hooks"))
         ]
         #expect(try machine.decide().change == nil)
-        machine.observed.memory.undecided = [.init(release: id, cause: "x", attempts: 1, retryAt: now)]
+        machine.observed.memory.undecided = [
+            .init(release: id, cause: "x", attempts: 1, retryAt: now, trialInputs: .of("hooks"))
+        ]
         #expect(try machine.decide().change?.to == id)
     }
 

@@ -51,6 +51,8 @@ struct RollbackCommand: AsyncParsableCommand {
     @Argument(help: "The model.")
     var model: ModelName
 
+    func validate() throws { try checkFuture(until) }
+
     func run() async throws {
         try await running {
             let result = try await run.reconciler(files).rollback(model, to: to, reason: reason, until: until)
@@ -78,6 +80,8 @@ struct HoldCommand: AsyncParsableCommand {
 
     @Argument(help: "The model.")
     var model: ModelName
+
+    func validate() throws { try checkFuture(until) }
 
     func run() async throws {
         try await running {
@@ -134,4 +138,10 @@ struct RetryCommand: AsyncParsableCommand {
             return .success
         }
     }
+}
+
+/// A hold that has ended already is a mistake.
+private func checkFuture(_ until: Timestamp?) throws {
+    guard let until, until <= Settings().clock() else { return }
+    throw ValidationError("--until must be in the future; \(until) is past.")
 }

@@ -140,7 +140,7 @@ struct LockCommand: AsyncParsableCommand {
                 let to = moved.to.map { "\($0.version)" } ?? "nothing"
                 Output.data("  ~ \(moved.model)  \(from) → \(to)\n")
             }
-            for blocked in result.blocked {
+            for blocked in result.blocked where blocked.obstacle.isApprovable {
                 let why = Wording.words(for: blocked).why
                 Output.data(
                     "  ! \(blocked.model)  \(blocked.version)  \(why)  →  reconcile lock --update \(blocked.model)\n")

@@ -68,5 +68,9 @@ func running(_ body: () async throws -> ExitStatus) async throws {
         Output.message("\(Wording.message(for: Fault(.interrupted)).text)\n")
         status = .interrupted
     }
+    if Output.hasFailed, status == .success || status == .pending {
+        Output.message("Error: the output could not be written.\n")
+        throw ExitCode(ExitStatus.failed.rawValue)
+    }
     if status != .success { throw ExitCode(status.rawValue) }
 }

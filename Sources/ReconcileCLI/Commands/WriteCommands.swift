@@ -160,7 +160,7 @@ struct PublishCommand: AsyncParsableCommand {
             let publisher = try Publisher(catalog: to, repository: model)
             if let yank {
                 Output.data(
-                    try publisher.yank(yank)
+                    try await publisher.yank(yank)
                         ? "Withdrawn: \(model) \(yank).\n" : "\(model) \(yank) was withdrawn already.\n")
                 return .success
             }

@@ -27,7 +27,7 @@ struct StatusText {
     private func state(_ model: Status.Model) -> String {
         var states: [String] = []
         if model.fault != nil { states.append("problem") }
-        if model.isTrial { states.append("on trial") }
+        if model.isTrial { states.append(model.halted == nil ? "on trial" : "halted") }
         if model.damagedFiles > 0 { states.append("\(Wording.count(model.damagedFiles, "file")) damaged") }
         if let hold = model.hold { states.append("held at \(hold.release.version) by \(hold.by)") }
         states += model.quarantine.map { "\($0.release.version) quarantined" }
@@ -48,10 +48,10 @@ struct ExplanationText {
             lines.append(
                 "  active    \(active.version)  content \(active.contentDigest.short)  from \(active.origin)  \(active.revision)"
             )
-            if let license = active.license { lines.append("  license   \(license)") }
+            if let license = active.license { lines.append("  license   \(license.printable)") }
             if let at = explanation.confirmedAt { lines.append("  confirmed \(at.minute)") }
             if let changelog = active.changelog {
-                lines += changelog.split(separator: "\n").prefix(5).map { "  changes   \($0)" }
+                lines += changelog.split(separator: "\n").prefix(5).map { "  changes   \(String($0).printable)" }
             }
         } else {
             lines.append("  active    nothing")

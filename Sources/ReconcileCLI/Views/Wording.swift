@@ -154,6 +154,11 @@ enum Wording {
                 summary:
                     "\(count(damage.count, "file")) of “\(name)” \(damage.count == 1 ? "differs" : "differ") from the release: \(list(damage.map(\.path.description))).",
                 state: "It was not repaired, as drift: warn asks for.", command: "reconcile verify \(name) --repair")
+        case .requirementUnmet(let repository, let needed, let found):
+            return Message(
+                summary: "“\(name)” needs \(repository) \(needed), which is "
+                    + (found.map { "at \($0)" } ?? "not installed") + ".",
+                state: "It was not activated; what was active before is active still.")
         case .holdLost(let version):
             return Message(
                 summary: "“\(name)” is held at \(version), which is no longer whole on disk.",
@@ -187,7 +192,7 @@ enum Wording {
     }
 
     private static func repair(_ path: String, _ model: String) -> String? {
-        if path.hasSuffix(".lock") { return "git checkout \(path)    or    reconcile lock" }
+        if path.hasSuffix(".lock") { return "git checkout \(path)    or    rm \(path) && reconcile lock" }
         if path.contains("/memory/") {
             return "cat \(path)    (mend it, or delete it: holds, quarantine and approvals of \(model) go with it)"
         }
@@ -196,8 +201,11 @@ enum Wording {
 
     /// Why a release is not taken, and what releases it.
     static func words(for blocked: Plan.Blocked) -> (why: String, command: String?) {
-        let model = blocked.model
-        switch blocked.obstacle {
+        words(for: blocked.obstacle, blocked.model)
+    }
+
+    private static func words(for obstacle: Obstacle, _ model: ModelName) -> (why: String, command: String?) {
+        switch obstacle {
         case .yanked: return ("withdrawn by its publisher", nil)
         case .channel(let name): return ("on channel \(name)", nil)
         case .factDiffers(let name, let needed, let found):
@@ -234,8 +242,10 @@ enum Wording {
         case .activeYanked(let model, let version):
             "\(model) \(version) was withdrawn by its publisher; it stays until there is another"
         case .activeUnlisted(let model, let version): "\(model) \(version) is no longer listed by its source; it stays"
+        case .activeUnfit(let model, let version, let obstacle):
+            "\(model) \(version) \(words(for: obstacle, model).why); it stays"
         case .undeclared(let model): "\(model) is on disk but not declared: reconcile remove \(model)"
-        case .protected(let model): "\(model) is not declared but protected; it is not pruned"
+        case .protected(let model): "\(model) is not declared, but protected or held; it is not pruned"
         case .lockSilent(let model): "the lock does not answer \(model); it was resolved afresh: reconcile lock"
         }
     }

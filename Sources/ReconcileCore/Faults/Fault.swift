@@ -71,6 +71,8 @@ public struct Fault: Error, Codable, Hashable, Sendable {
         case halted(detail: String)
         /// Files on disk differ and the policy says to report it.
         case drifted(damage: [Damage])
+        /// A release needs another model at a version that it is not at.
+        case requirementUnmet(repository: String, needed: String, found: String?)
         /// The held version is no longer on disk.
         case holdLost(version: String)
         /// A version that was asked for is not on disk.

@@ -133,7 +133,9 @@ public struct ModelPlanner: Sendable {
         if let found = memory.quarantine(of: release.contentDigest, trialInputs: desired.trialInputs) {
             return .quarantined(cause: found.cause, at: found.at)
         }
-        if let found = memory.undecided(release.contentDigest, at: now) {
+        if let found = memory.undecided(
+            release.contentDigest, trialInputs: desired.trialInputs, at: now)
+        {
             return .undecided(cause: found.cause, retryAt: found.retryAt)
         }
         if let active, !candidate.isLocked, active.contentDigest != release.contentDigest, stays(active) {
@@ -196,6 +198,10 @@ public struct ModelPlanner: Sendable {
         guard let active, stays(active) else { return }
         if case .candidates(_, let listed?) = resolution, !listed.contains(active.version) {
             decision.notices.append(.activeUnlisted(model: desired.name, version: active.version))
+        } else if let unfit = candidates.first(where: { $0.release?.id == active.id })?.obstacle,
+            case .factDiffers = unfit
+        {
+            decision.notices.append(.activeUnfit(model: desired.name, version: active.version, obstacle: unfit))
         } else if candidates.contains(where: { $0.version == active.version && $0.obstacle == .yanked }) {
             decision.notices.append(.activeYanked(model: desired.name, version: active.version))
         }

@@ -50,6 +50,8 @@ public struct Plan: Codable, Hashable, Sendable {
         case activeYanked(model: ModelName, version: Version)
         /// The active release is no longer listed, and stays.
         case activeUnlisted(model: ModelName, version: Version)
+        /// The active release needs something that this machine no longer has; it stays.
+        case activeUnfit(model: ModelName, version: Version, obstacle: Obstacle)
         /// A model is on disk but not declared.
         case undeclared(model: ModelName)
         /// A model that would be pruned is protected.

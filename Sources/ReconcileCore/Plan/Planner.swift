@@ -33,6 +33,8 @@ public struct Planner: Sendable {
         public var notices: [Plan.Notice] = []
         /// Sorted.
         public var inSync: [ModelName] = []
+        /// What other models put in the way of releases, by model and content digest.
+        public var rejected: [ModelName: [Digest: Obstacle]] = [:]
     }
 
     /// The plan's content.
@@ -40,7 +42,8 @@ public struct Planner: Sendable {
     /// - Parameter only: The models to plan; all when empty.
     public func plan(only: Set<ModelName> = []) -> Result {
         var result = Result()
-        let decisions = decideAll()
+        let (decisions, rejected) = settle()
+        result.rejected = rejected
         for name in decisions.keys.sorted() where only.isEmpty || only.contains(name) {
             guard let decision = decisions[name] else { continue }
             if let change = decision.change { result.changes.append(change) }
@@ -57,7 +60,7 @@ public struct Planner: Sendable {
         return result
     }
 
-    private func decideAll() -> [ModelName: ModelPlanner.Decision] {
+    private func makePlanners() -> [ModelName: ModelPlanner] {
         var planners: [ModelName: ModelPlanner] = [:]
         for (name, model) in desired.models {
             planners[name] = ModelPlanner(
@@ -65,12 +68,13 @@ public struct Planner: Sendable {
                 resolution: resolutions[name] ?? .candidates([], listed: nil),
                 selector: selectors[name] ?? model.selector, now: now)
         }
-        return settle(planners)
+        return planners
     }
 
     /// Takes decisions until no release that is taken lacks another model it requires. Each round rejects at least one
     /// more release, so it ends.
-    private func settle(_ planners: [ModelName: ModelPlanner]) -> [ModelName: ModelPlanner.Decision] {
+    private func settle() -> ([ModelName: ModelPlanner.Decision], rejected: [ModelName: [Digest: Obstacle]]) {
+        let planners = makePlanners()
         var rejected: [ModelName: [Digest: Obstacle]] = [:]
         var decisions = planners.mapValues { $0.decide() }
         while true {
@@ -84,29 +88,23 @@ public struct Planner: Sendable {
                 rejected[name, default: [:]][release.contentDigest] = missing
                 changed.append(name)
             }
-            guard !changed.isEmpty else { return decisions }
+            guard !changed.isEmpty else { return (decisions, rejected) }
             for name in changed { decisions[name] = planners[name]?.decide(rejecting: rejected[name] ?? [:]) }
         }
     }
 
     /// The version of each repository after the plan: what is wanted, else what is active.
-    private func wantedVersions(_ decisions: [ModelName: ModelPlanner.Decision]) -> [String: Version] {
-        var versions: [String: Version] = [:]
+    private func wantedVersions(_ decisions: [ModelName: ModelPlanner.Decision]) -> [String: [Version]] {
+        var versions: [String: [Version]] = [:]
         for (name, model) in desired.models {
             let wanted = decisions[name]?.change?.release ?? observed.models[name]?.slot.generation?.release
-            versions[model.origin.repository] = wanted?.version
+            if let wanted { versions[model.origin.repository, default: []].append(wanted.version) }
         }
         return versions
     }
 
-    private func missing(_ release: Release, _ versions: [String: Version]) -> Obstacle? {
-        let needed = (release.requires?.models ?? [:]).sorted { $0.key < $1.key }
-        for (repository, range) in needed {
-            let found = versions[repository]
-            if let found, range.contains(found, admittingPrereleases: true) { continue }
-            return .modelDiffers(repository: repository, needed: range.description, found: found?.description)
-        }
-        return nil
+    private func missing(_ release: Release, _ versions: [String: [Version]]) -> Obstacle? {
+        release.unmetRequirement(by: versions)
     }
 
     /// Models on disk that are not declared: reported, or removed when `prune` is on. A prune that would take more than
@@ -118,7 +116,7 @@ public struct Planner: Sendable {
         guard !undeclared.isEmpty else { return }
         let present = observed.models.count { $0.value.isPresent }
         let candidates = undeclared.filter {
-            !$0.value.memory.isProtected && $0.value.fault == nil && $0.value.slot != .foreign
+            !isSafe($0.value) && $0.value.fault == nil && $0.value.slot != .foreign
         }
         let isMistake = desired.models.isEmpty || (candidates.count >= 3 && candidates.count * 2 > present)
         if desired.prune, !candidates.isEmpty, isMistake {
@@ -126,7 +124,7 @@ public struct Planner: Sendable {
         }
         for (name, model) in undeclared {
             let active = model.slot.generation?.release
-            if model.memory.isProtected {
+            if isSafe(model) {
                 result.notices.append(desired.prune ? .protected(model: name) : .undeclared(model: name))
             } else if !desired.prune || isMistake || model.fault != nil || model.slot == .foreign {
                 result.notices.append(.undeclared(model: name))
@@ -137,6 +135,11 @@ public struct Planner: Sendable {
                         steps: [.retire]))
             }
         }
+    }
+
+    /// Whether a model that is no longer declared must stay: it was protected, or a person holds it.
+    private func isSafe(_ model: ObservedModel) -> Bool {
+        model.memory.isProtected || model.memory.hold(at: now, selector: nil) != nil
     }
 
     /// Adds the bytes to each change, content that several models share once, and checks that the disk has room.

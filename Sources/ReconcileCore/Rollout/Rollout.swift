@@ -105,6 +105,7 @@ public struct Rollout: Sendable {
     private var warning: String?
     private var stage: HookStage = .check
     private var isBlamed = false
+    private var hasReloaded = false
     private var cause = ""
 
     /// A rollout of these steps.
@@ -117,7 +118,8 @@ public struct Rollout: Sendable {
 
     /// The first action.
     public mutating func start() -> Action {
-        if isActivated, probesBegun >= context.probeAttempts, queue.contains(.run(.probe)) {
+        let asks = queue.contains(.run(.probe)) || queue.contains(.run(.reload))
+        if isActivated, probesBegun >= context.probeAttempts, asks {
             stage = .probe
             return judge(.broken, "its trial was interrupted \(probesBegun) times")
         }
@@ -130,7 +132,7 @@ public struct Rollout: Sendable {
         case (.finish(let ending)?, _): return .finish(ending)
         case (.compare?, let event): return compared(event)
         case (.reloadPredecessor?, let event): return stage == .reload && isBlamed ? compared(event) : next()
-        case (.record?, .failed): return next()
+        case (.record?, .failed(let fault)): return unrecorded(fault)
         case (.revert?, .failed(let fault)): return finish(.failed(fault))
         case (.run?, .cancelled), (.wait?, .cancelled): return stop()
         case (.run(let step)?, .done): return completed(step)
@@ -142,12 +144,14 @@ public struct Rollout: Sendable {
         }
     }
 
-    /// How often the probe of this trial was begun, for the memory.
+    /// How often this trial was attempted, for the memory.
     public var probeCount: Int { probesBegun }
 
     private mutating func next() -> Action {
         let action = queue.isEmpty ? .finish(.confirmed(warning: warning)) : queue.removeFirst()
-        if action == .run(.probe) { probesBegun += 1 }
+        // A reload begins an attempt, which the first probe after it goes on with; a crash in either counts.
+        if action == .run(.reload) || (action == .run(.probe) && !hasReloaded) { probesBegun += 1 }
+        hasReloaded = action == .run(.reload)
         current = action
         return action
     }
@@ -201,6 +205,21 @@ public struct Rollout: Sendable {
         // The reload of the predecessor is itself the comparison for a failed reload.
         if isBlamed, context.hasPredecessor, stage != .reload { queue.append(.compare(stage)) }
         queue.append(.finish(ending(isQuarantined: isBlamed)))
+        return next()
+    }
+
+    /// What was found out cannot be written down (a full disk): the old one comes back all the same, and the ending says so.
+    private mutating func unrecorded(_ fault: Fault) -> Action {
+        isBlamed = false
+        if case .system(_, _, let detail) = fault.kind { cause += "; this could not be written down: \(detail)" }
+        queue.removeAll { if case .compare = $0 { true } else { false } }
+        if case .finish(let end)? = queue.last {
+            if case .halted = end {
+                queue[queue.count - 1] = .finish(.halted(cause: cause))
+            } else {
+                queue[queue.count - 1] = .finish(ending(isQuarantined: false))
+            }
+        }
         return next()
     }
 

@@ -7,7 +7,7 @@ extension Decoder {
         let text = try container.decode(String.self)
         guard let value = parse(text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "“\(text.prefix(80))” is not \(what)")
+                in: container, debugDescription: "“\(String(text.prefix(80)).printable)” is not \(what)")
         }
         return value
     }
@@ -18,6 +18,17 @@ extension Encoder {
     func writeText(_ text: String) throws {
         var container = singleValueContainer()
         try container.encode(text)
+    }
+}
+
+extension String {
+    /// The text without control characters: what comes from outside must not steer a terminal.
+    public var printable: String {
+        var scalars = UnicodeScalarView()
+        for scalar in unicodeScalars {
+            scalars.append(scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "?" : scalar)
+        }
+        return String(scalars)
     }
 }
 

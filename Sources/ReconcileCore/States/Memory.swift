@@ -89,10 +89,13 @@ public struct Memory: Codable, Hashable, Sendable {
         public let attempts: Int
         /// When it is tried again.
         public let retryAt: Timestamp
+        /// The model's hooks and facts at that time; it is tried again at once when they change.
+        public let trialInputs: Digest
 
         /// A trial without an answer.
-        public init(release: ReleaseID, cause: String, attempts: Int, retryAt: Timestamp) {
-            (self.release, self.cause, self.attempts, self.retryAt) = (release, cause, attempts, retryAt)
+        public init(release: ReleaseID, cause: String, attempts: Int, retryAt: Timestamp, trialInputs: Digest) {
+            (self.release, self.cause, self.attempts, self.retryAt, self.trialInputs) =
+                (release, cause, attempts, retryAt, trialInputs)
         }
     }
 
@@ -166,8 +169,8 @@ extension Memory {
     }
 
     /// The trial without an answer that must not be repeated yet.
-    public func undecided(_ digest: Digest, at now: Timestamp) -> Undecided? {
-        undecided.first { $0.release.contentDigest == digest && now < $0.retryAt }
+    public func undecided(_ digest: Digest, trialInputs: Digest, at now: Timestamp) -> Undecided? {
+        undecided.first { $0.release.contentDigest == digest && $0.trialInputs == trialInputs && now < $0.retryAt }
     }
 
     /// Whether some content ever worked here; such content is not quarantined by a trial.

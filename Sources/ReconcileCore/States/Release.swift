@@ -106,6 +106,20 @@ public struct Release: Codable, Hashable, Sendable {
     }
 }
 
+extension Release {
+    /// The first model that the release requires and that no slot has at a fitting version.
+    ///
+    /// - Parameter versions: The versions of each repository, one for each slot that takes its releases.
+    public func unmetRequirement(by versions: [String: [Version]]) -> Obstacle? {
+        for (repository, range) in (requires?.models ?? [:]).sorted(by: { $0.key < $1.key }) {
+            let found = versions[repository] ?? []
+            if found.contains(where: { range.contains($0, admittingPrereleases: true) }) { continue }
+            return .modelDiffers(repository: repository, needed: range.description, found: found.max()?.description)
+        }
+        return nil
+    }
+}
+
 /// Who a release is: what is compared, shown and written down.
 public struct ReleaseID: Codable, Hashable, Sendable {
     /// The published version.

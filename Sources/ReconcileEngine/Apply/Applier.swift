@@ -45,28 +45,84 @@ package struct Applier: Sendable {
     package func apply(_ changes: [Change]) async throws -> [Outcome] {
         try StoreWriter.prepare(layout)
         var outcomes: [ModelName: Outcome] = [:]
-        await withTaskGroup(of: (Change, Preparation, Duration).self) { group in
+        await withTaskGroup(of: Prepared.self) { group in
             let fetching = changes.filter { $0.steps.contains(.fetch) }
             for change in fetching.prefix(Self.width) { add(change, to: &group) }
             var waiting = fetching.dropFirst(Self.width)
-            for change in changes where !change.steps.contains(.fetch) {
-                settings.report(began(change))
-                outcomes[change.model] = await rollOut(change, .ready(nil), since: .now, spent: .zero)
-            }
-            while let (change, preparation, spent) = await group.next() {
-                if let next = waiting.popFirst() { add(next, to: &group) }
-                outcomes[change.model] = await rollOut(change, preparation, since: .now, spent: spent)
+            var ready = changes.filter { !$0.steps.contains(.fetch) }.map { Prepared($0, .ready(nil), .zero) }
+            for prepared in ready { settings.report(began(prepared.change)) }
+            while true {
+                let pending = changes.filter { outcomes[$0.model] == nil }
+                while let index = ready.firstIndex(where: { mayGo($0.change, before: pending) }) {
+                    let next = ready.remove(at: index)
+                    outcomes[next.change.model] = await rollOut(next, among: pending)
+                }
+                if let prepared = await group.next() {
+                    if let next = waiting.popFirst() { add(next, to: &group) }
+                    ready.append(prepared)
+                } else if ready.isEmpty {
+                    break
+                } else if ready.allSatisfy({ !mayGo($0.change, before: changes.filter { outcomes[$0.model] == nil }) })
+                {
+                    // Models that require each other: somebody must go first.
+                    let next = ready.removeFirst()
+                    outcomes[next.change.model] = await rollOut(
+                        next, among: changes.filter { outcomes[$0.model] == nil })
+                }
             }
         }
         return changes.compactMap { outcomes[$0.model] }
     }
 
-    private func add(_ change: Change, to group: inout TaskGroup<(Change, Preparation, Duration)>) {
+    /// A change whose bytes are here, or that failed to get them.
+    private struct Prepared: Sendable {
+        let change: Change
+        let preparation: Preparation
+        let spent: Duration
+
+        init(_ change: Change, _ preparation: Preparation, _ spent: Duration) {
+            (self.change, self.preparation, self.spent) = (change, preparation, spent)
+        }
+    }
+
+    /// Whether no model that a change requires still has a change of its own before it.
+    private func mayGo(_ change: Change, before pending: [Change]) -> Bool {
+        let needed = change.release?.requires?.models ?? [:]
+        guard !needed.isEmpty else { return true }
+        return !pending.contains { other in
+            other.model != change.model && (desired[other.model].map { needed[$0.origin.repository] != nil } ?? false)
+        }
+    }
+
+    /// What a release requires and this machine does not have, looked at now: a model whose update has failed a moment ago
+    /// holds back those that need the update. Models that wait for each other are let through.
+    private func unmetRequirement(of change: Change, among pending: [Change]) async throws -> Fault? {
+        guard let release = change.release, let needed = release.requires?.models, !needed.isEmpty,
+            change.reason != .openTrial, change.reason != .held, change.action != .repair
+        else { return nil }
+        let observer = Observer(reader: StoreReader(layout: layout))
+        var versions: [String: [Version]] = [:]
+        for model in desired.values where needed[model.origin.repository] != nil {
+            let version =
+                if let other = pending.first(where: { $0.model == model.name }), model.name != change.model {
+                    other.to?.version
+                } else {
+                    try await observer.observe(model.name).0.slot.generation?.release.version
+                }
+            if let version { versions[model.origin.repository, default: []].append(version) }
+        }
+        guard case .modelDiffers(let repository, let needed, let found)? = release.unmetRequirement(by: versions) else {
+            return nil
+        }
+        return Fault(.requirementUnmet(repository: repository, needed: needed, found: found), model: change.model)
+    }
+
+    private func add(_ change: Change, to group: inout TaskGroup<Prepared>) {
         settings.report(began(change))
         group.addTask {
             let start = ContinuousClock.now
             let preparation = await prepare(change)
-            return (change, preparation, ContinuousClock.now - start)
+            return Prepared(change, preparation, ContinuousClock.now - start)
         }
     }
 
@@ -79,13 +135,19 @@ package struct Applier: Sendable {
     private func prepare(_ change: Change) async -> Preparation {
         let reader = StoreReader(layout: layout)
         let fetcher = Fetcher(
-            reader: reader, downloader: Downloader(layout: layout, holder: settings.holder, gate: gate),
+            reader: reader,
+            downloader: Downloader(
+                layout: layout, holder: settings.holder, gate: gate, patience: settings.lockPatience),
             sources: sources,
-            report: settings.report)
+            origin: desired[change.model]?.origin, report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0
             var only: Set<ReleasePath>?
-            if change.action == .repair, case .damaged(_, let damage) = observed.slot { only = Set(damage.map(\.path)) }
+            if change.action == .repair, case .damaged(let active, let damage) = observed.slot,
+                active.release.id == change.to
+            {
+                only = Set(damage.map(\.path))
+            }
             return .ready(try await fetcher.fetch(change, only: only, observed: observed))
         } catch is CancellationError {
             return .interrupted
@@ -96,19 +158,19 @@ package struct Applier: Sendable {
         }
     }
 
-    private func rollOut(
-        _ change: Change, _ preparation: Preparation, since start: ContinuousClock.Instant, spent: Duration
-    ) async -> Outcome {
+    private func rollOut(_ prepared: Prepared, among pending: [Change]) async -> Outcome {
+        let start = ContinuousClock.now
+        let change = prepared.change
         let result: Outcome.Result
         var bytes: Int64 = 0
-        switch preparation {
+        switch prepared.preparation {
         case .interrupted: result = .interrupted
         case .failed(let fault): result = .failed(fault)
         case .ready(let fetched):
             bytes = fetched?.receivedBytes ?? 0
-            result = await rollOut(change, fetched)
+            result = await rollOut(change, fetched, among: pending)
         }
-        let elapsed = (ContinuousClock.now - start + spent).components
+        let elapsed = (ContinuousClock.now - start + prepared.spent).components
         let outcome = Outcome(
             change: change, result: result,
             milliseconds: elapsed.seconds * 1000 + elapsed.attoseconds / 1_000_000_000_000_000, receivedBytes: bytes)
@@ -116,12 +178,15 @@ package struct Applier: Sendable {
         return outcome
     }
 
-    private func rollOut(_ change: Change, _ fetched: Fetcher.Fetched?) async -> Outcome.Result {
+    private func rollOut(
+        _ change: Change, _ fetched: Fetcher.Fetched?, among pending: [Change]
+    ) async -> Outcome.Result {
         if Task.isCancelled { return .interrupted }
         do {
             let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
             let observed = try await Observer(reader: writer.reader).observe(change.model).0
             guard recheck(change, observed) != nil else { return .skipped }
+            if let fault = try await unmetRequirement(of: change, among: pending) { return .failed(fault) }
             var runner = RolloutRunner(
                 change: change, desired: desired[change.model], observed: observed, fetched: fetched, writer: writer,
                 hooks: HookRunner(), now: now, aside: aside, report: settings.report)

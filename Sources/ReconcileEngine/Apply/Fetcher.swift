@@ -8,15 +8,19 @@ package struct Fetcher: Sendable {
     private let downloader: Downloader
     private let sources: [String: any ModelSource]
     private let report: ProgressReporter
+    /// Where the model is declared to come from.
+    private let origin: Origin?
 
     /// Files that are fetched at once for one model.
     private static let width = 4
 
     package init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
+        origin: Origin?,
         report: @escaping ProgressReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
+        self.origin = origin
     }
 
     /// What was fetched.
@@ -63,7 +67,9 @@ package struct Fetcher: Sendable {
         _ files: [ReleaseFile], of release: Release, model: ModelName
     ) async throws -> (bytes: Int64, digests: Set<Digest>) {
         guard !files.isEmpty else { return (0, []) }
-        guard let source = sources[release.origin.source] else {
+        // A source that was renamed since still has what was published under its old name.
+        let declared = origin.flatMap { $0.repository == release.origin.repository ? sources[$0.source] : nil }
+        guard let source = sources[release.origin.source] ?? declared else {
             throw Fault(
                 .sourceUnreachable(
                     url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))

@@ -59,7 +59,7 @@ package struct HookRunner: Sendable {
             (request.method, request.body, request.timeoutSeconds, request.allowsInsecure) = (
                 method, body, seconds, true
             )
-            for (name, value) in headers { request.headers.append((name, try Environment.reveal(value))) }
+            for (name, value) in headers { request.secretHeaders.append((name, try Environment.reveal(value))) }
             let response = try await client.send(request)
             guard response.status == status else { return .broken("HTTP \(response.status) instead of \(status)") }
             return .works

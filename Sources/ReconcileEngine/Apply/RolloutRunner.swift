@@ -49,8 +49,8 @@ package struct RolloutRunner {
         return Rollout.Context(
             hasPredecessor: isTrial ? good != nil : observed.slot.generation != nil,
             wasConfirmed: digest.map { memory.wasConfirmed($0) || good?.release.contentDigest == $0 } ?? false,
-            onFailure: desired?.policy.onFailure ?? .rollback, probeAttempts: desired?.probe?.attempts ?? 1,
-            probesBegun: isTrial && memory.trial?.release == change.to ? memory.trial?.attempts ?? 0 : 0,
+            onFailure: desired?.policy.onFailure ?? .rollback, probeAttempts: desired?.probe?.attempts ?? 3,
+            probesBegun: isTrial && memory.trial?.release == change.to ? min(memory.trial?.attempts ?? 0, 1000) : 0,
             reloads: desired?.reload != nil, isActivated: isTrial)
     }
 
@@ -125,9 +125,11 @@ package struct RolloutRunner {
                 try writer.activate(model, staged().directory)
             }
             return .done
-        case .reload: return try await ask(.reload, staged())
+        case .reload:
+            try rememberAttempt()
+            return try await ask(.reload, staged())
         case .probe:
-            try rememberProbe()
+            try rememberAttempt()
             return try await ask(.probe, staged())
         case .confirm:
             try confirm()
@@ -201,8 +203,8 @@ package struct RolloutRunner {
         }.value
     }
 
-    /// An interrupted probe is an attempt, so it is counted before it begins.
-    private mutating func rememberProbe() throws {
+    /// An interrupted reload or probe is an attempt, so it is counted before it begins.
+    private mutating func rememberAttempt() throws {
         guard let release = change.to, observed.good != directory,
             directory == writer.reader.activeDirectory(of: change.model),
             change.reason != .held
@@ -231,12 +233,13 @@ package struct RolloutRunner {
                 ))
             memory.approvals.removeAll { $0.to == release.contentDigest }
         case .undecided(let cause):
-            let attempts = (memory.undecided.first { $0.release == release }?.attempts ?? 0) + 1
+            let attempts = min(memory.undecided.first { $0.release == release }?.attempts ?? 0, 1000) + 1
             memory.undecided.removeAll { $0.release.contentDigest == release.contentDigest }
             let hours = Int64(min(24, 1 << min(attempts - 1, 5)))
             memory.undecided.append(
                 Memory.Undecided(
-                    release: release, cause: cause, attempts: attempts, retryAt: now.advanced(bySeconds: hours * 3600)))
+                    release: release, cause: cause, attempts: attempts, retryAt: now.advanced(bySeconds: hours * 3600),
+                    trialInputs: desired?.trialInputs ?? Hashing.digest(of: "")))
         case .halted(let cause):
             memory.trial = Memory.Trial(release: release, attempts: rollout.probeCount, halted: cause)
         }
@@ -253,6 +256,11 @@ package struct RolloutRunner {
         }
         guard memory.trial != nil else { return }
         memory.trial = nil
-        try writer.remember(memory, of: change.model)
+        do {
+            try writer.remember(memory, of: change.model)
+        } catch {
+            // The link is back, which is what counts; the trial that is still remembered is of no release that is active.
+            report(.warning("the end of the trial of \(change.model) could not be written down: \(error)"))
+        }
     }
 }

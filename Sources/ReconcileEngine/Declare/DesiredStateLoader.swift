@@ -1,3 +1,4 @@
+import Foundation
 import ReconcileCore
 package import SystemPackage
 import YAML
@@ -22,20 +23,28 @@ package struct DesiredStateLoader: Sendable {
             guard let bytes = try DiskReader.contents(of: path, limit: limits.bytes + 1) else {
                 throw Fault(.fileMissing(path: path.string))
             }
-            directories[path.string] = path.removingLastComponent()
+            directories[path.string] = Self.absolute(path.removingLastComponent())
             contents.append("\(bytes.count) \(Hashing.digest(of: bytes))")
             do {
-                documents.append(try Parser(Source(name: path.string, bytes: bytes), limits: limits).parse())
+                documents.append(
+                    try Parser(Source(name: path.string, bytes: bytes), limits: limits).parse(noting: &problems))
             } catch let found as Problems {
                 problems.add(found)
             }
         }
-        guard problems.isEmpty, let first = documents.first, let last = paths.last else { throw problems }
+        guard documents.count == paths.count, let first = documents.first, let last = paths.last else { throw problems }
         let root = documents.dropFirst().reduce(first) { $0.overlaid(with: $1, isWhole: Self.isReplacedWhole) }
         var reader = DesiredStateReader(root: root, directories: directories)
+        reader.note(problems)
         return try reader.read(
             digest: Hashing.digest(of: contents.joined(separator: "\n")), lockPath: Self.lockPath(for: last),
-            defaultDirectory: paths[0].removingLastComponent())
+            defaultDirectory: Self.absolute(paths[0].removingLastComponent()))
+    }
+
+    /// A directory from the root: hooks run elsewhere, and a relative path would mean something else there.
+    private static func absolute(_ directory: FilePath) -> FilePath {
+        guard !directory.isAbsolute else { return directory.lexicallyNormalized() }
+        return FilePath(FileManager.default.currentDirectoryPath).pushing(directory).lexicallyNormalized()
     }
 
     /// Sources, checks, reloads and probes are replaced whole by an overlay; everything else merges key by key.

@@ -14,6 +14,9 @@ struct DesiredStateReader {
         (self.root, self.directories) = (root, directories)
     }
 
+    /// Adds what was found while the files were parsed to the report.
+    mutating func note(_ problems: Problems) { decoder.note(problems) }
+
     /// The declaration.
     ///
     /// - Throws: ``Problems`` with everything that is wrong.
@@ -32,6 +35,11 @@ struct DesiredStateReader {
         var sources: [String: SourceDeclaration] = [:]
         for entry in root["sources"]?.entries ?? [] {
             let node = entry.value
+            if let token = node["token"], token.text != nil {
+                decoder.report(
+                    token.mark, "a token must not be written in the file",
+                    hint: "name where it is: { env: NAME } or { file: PATH }")
+            }
             let allowsInsecure = node["allowInsecure"]?.bool ?? false
             let addresses = ([node["http"]] + (node["mirrors"]?.elements ?? [])).compactMap(\.self)
             for address in addresses { checkAddress(address, allowsInsecure: allowsInsecure) }
@@ -84,11 +92,16 @@ struct DesiredStateReader {
                     ?? (known.isEmpty ? "declare it below “sources”" : "there are: \(known.joined(separator: ", "))"))
         }
         let include = node["include"]?.elements.compactMap { $0.text.flatMap(Glob.init) } ?? []
+        for key in ["check", "reload", "probe"] {
+            guard let exec = node[key]?["exec"], exec.elements.isEmpty else { continue }
+            decoder.report(exec.mark, "“exec” must name a program")
+        }
         let check = node["check"].flatMap { hook($0, isReload: false) }
         let reload = node["reload"].flatMap { hook($0, isReload: true) }
         let probe = node["probe"].flatMap { hook($0, isReload: false) }
         let trialText =
-            factsText + [check, reload, probe].map { $0.map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
+            factsText
+            + ["check", "reload", "probe"].map { node[$0].map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
         let selector = "\(origin)\n\(range)\n\(include.map(\.description).joined(separator: "\n"))"
         return DesiredModel(
             name: name, origin: origin, range: range, include: include, policy: policy(of: node),
@@ -140,11 +153,13 @@ struct DesiredStateReader {
         return [directory.pushing(FilePath(program)).lexicallyNormalized().string] + words.dropFirst()
     }
 
-    private func canonicalText(_ hook: Hook) -> String {
-        switch hook.call {
-        case .exec(let command, _): "exec \(command.joined(separator: "\u{0}")) \(hook.timeoutSeconds) \(hook.attempts)"
-        case .http(let method, let url, let headers, let body, let status):
-            "http \(method) \(url) \(headers.sorted { $0.key < $1.key }) \(body ?? "-") \(status) \(hook.timeoutSeconds) \(hook.attempts)"
+    /// A hook as it is written, whatever directory the file is in and however it is laid out.
+    private func canonicalText(_ node: Node) -> String {
+        switch node.content {
+        case .scalar(let scalar): "\"\(scalar.text)\""
+        case .sequence(let elements): "[\(elements.map(canonicalText).joined(separator: "\u{0}"))]"
+        case .mapping(let entries):
+            "{\(entries.sorted { $0.key < $1.key }.map { "\($0.key)=\(canonicalText($0.value))" }.joined(separator: "\u{0}"))}"
         }
     }
 
@@ -164,8 +179,7 @@ struct DesiredStateReader {
 
     private func path(_ node: Node) -> FilePath {
         let written = node.text ?? ""
-        let home = Environment.value("HOME") ?? "~"
-        let expanded = written.hasPrefix("~/") ? home + written.dropFirst() : written
+        let expanded = written.hasPrefix("~/") ? (Environment.value("HOME") ?? "~") + written.dropFirst() : written
         return directory(node).pushing(FilePath(expanded)).lexicallyNormalized()
     }
 }

@@ -68,10 +68,7 @@ package struct Lockfile: Codable, Sendable {
     /// - Throws: ``Fault`` of kind `fileDamaged`, `formatUnknown` or `system`.
     package static func read(_ path: FilePath) throws -> (lock: Lockfile, digest: Digest)? {
         guard let bytes = try DiskReader.contents(of: path, limit: limitBytes) else { return nil }
-        let lock = try JSONFile.value(Lockfile.self, from: bytes, name: path.string)
-        guard lock.lockVersion == currentVersion else {
-            throw Fault(.formatUnknown(path: path.string, found: lock.lockVersion, supported: currentVersion))
-        }
+        let lock = try JSONFile.value(Lockfile.self, from: bytes, name: path.string, format: currentVersion)
         for (name, entry) in lock.models {
             do {
                 try checkFileList(entry.files)
@@ -90,7 +87,7 @@ package struct Lockfile: Codable, Sendable {
     /// Writes the lock, in one step.
     ///
     /// - Throws: ``Fault`` of kind `system`; the old lock is then still there.
-    package func write(to path: FilePath) throws { try Disk().write(Array(try text().utf8), to: path) }
+    package func write(to path: FilePath) throws { try Disk().save(Array(try text().utf8), to: path) }
 
     /// The lock's text: keys sorted, a file a line.
     func text() throws -> String {

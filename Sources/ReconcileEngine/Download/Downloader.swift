@@ -18,12 +18,17 @@ package struct Downloader: Sendable {
     private let client: WebClient
     private let holder: String
     private let gate: DigestGate
+    private let patience: Duration
 
     /// How often nothing may come, over all locations, before it is given up. Progress starts the count anew.
-    private static let patience = 5
+    private static let idleLimit = 5
 
-    package init(layout: StoreLayout, client: WebClient = .shared, holder: String, gate: DigestGate = DigestGate()) {
-        (self.layout, self.client, self.holder, self.gate) = (layout, client, holder, gate)
+    /// - Parameter patience: How long to wait for another process that fetches the same blob.
+    package init(
+        layout: StoreLayout, client: WebClient = .shared, holder: String, gate: DigestGate = DigestGate(),
+        patience: Duration = .seconds(10)
+    ) {
+        (self.layout, self.client, self.holder, self.gate, self.patience) = (layout, client, holder, gate, patience)
     }
 
     /// How one attempt at a location ended.
@@ -59,7 +64,12 @@ package struct Downloader: Sendable {
     private func fetchAlone(
         _ file: ReleaseFile, from locations: [Location], received: @Sendable (Int) -> Void
     ) async throws -> Int64 {
-        let partial = try await PartialFile.open(layout.partial(file.sha256), holder: holder)
+        let partial = try await PartialFile.open(layout.partial(file.sha256), holder: holder, patience: patience)
+        if DiskReader.entry(at: layout.blob(file.sha256))?.size == file.size {
+            // Another process brought it while we waited for the partial file.
+            partial.discard()
+            return 0
+        }
         var remaining = locations
         var idle = 0
         var total: Int64 = 0
@@ -86,12 +96,13 @@ package struct Downloader: Sendable {
                 if remaining.isEmpty { throw fault }
             case .unfit(let detail):
                 try partial.restart()
-                remaining.removeFirst()
+                // What an earlier pass left may not fit this server's file: from the start it gets one more chance.
+                if before == 0 { remaining.removeFirst() }
                 if remaining.isEmpty { throw Fault(.sourceInvalid(url: location.shown, detail: detail)) }
             case .failed(let fault):
                 try partial.checkpoint()
                 idle = partial.count > before ? 0 : idle + 1
-                guard idle < Self.patience, Self.mayPass(fault) || remaining.count > 1 else { throw fault }
+                guard idle < Self.idleLimit, Self.mayPass(fault) || remaining.count > 1 else { throw fault }
                 if !Self.mayPass(fault) { remaining.removeFirst() } else { remaining.append(remaining.removeFirst()) }
                 // Exponential backoff with full jitter, so that many machines do not come back together.
                 let limit = 0.25 * Double(1 << min(idle, 6))

@@ -37,12 +37,16 @@ package final class PartialFile {
     ///
     /// - Throws: ``Fault`` of kind `busy` when another process downloads it, or `system`; `CancellationError`.
     @concurrent
-    package static func open(_ directory: FilePath, holder: String) async throws -> PartialFile {
-        try Disk().makeDirectory(directory)
-        let lock = try await StoreLock.take(directory.appending("lock"), holder: holder, patience: .seconds(1))
-        let partial = try PartialFile(directory, lock: lock)
-        try await partial.recover()
-        return partial
+    package static func open(_ directory: FilePath, holder: String, patience: Duration) async throws -> PartialFile {
+        while true {
+            try Disk().makeDirectory(directory)
+            let lock = try await StoreLock.take(directory.appending("lock"), holder: holder, patience: patience)
+            // Whoever held it may have finished, and deleted the directory with the lock that we waited for.
+            guard lock.isStill(at: directory.appending("lock")) else { continue }
+            let partial = try PartialFile(directory, lock: lock)
+            try await partial.recover()
+            return partial
+        }
     }
 
     private init(_ directory: FilePath, lock: StoreLock) throws {
@@ -167,6 +171,9 @@ package final class PartialFile {
     /// The digest of everything written.
     var digest: Digest { whole.digest() }
 
+    /// Deletes the partial file, because its blob is there; what cannot be deleted now is swept by `gc`.
+    func discard() { try? Disk().removeTree(directory) }
+
     /// Makes the complete file a blob: synchronised, read-only, renamed, its directory synchronised; then the rest goes.
     ///
     /// - Throws: ``Fault`` of kind `system`; no blob has then appeared.
@@ -177,7 +184,8 @@ package final class PartialFile {
         let disk = Disk()
         try disk.makeDirectory(blob.removingLastComponent())
         try disk.move(directory.appending("data"), to: blob)
-        try disk.removeTree(directory)
+        // Another process may be waiting here; then it finds the blob and removes the rest.
+        try? disk.removeTree(directory)
     }
 }
 

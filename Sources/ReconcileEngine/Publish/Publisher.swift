@@ -52,6 +52,8 @@ public struct Publisher: Sendable {
     ) {
         let files = try await scan(FilePath(source))
         let digest = Hashing.contentDigest(of: files)
+        let lock = try await takeLock()
+        defer { withExtendedLifetime(lock) {} }
         var index = try readIndex()
         if let entry = index.releases.first(where: { $0.version == description.version }) {
             let existing = try readRelease(entry)
@@ -93,7 +95,9 @@ public struct Publisher: Sendable {
     ///
     /// - Returns: Whether it was not yet withdrawn.
     /// - Throws: ``Fault`` of kind `unusable` when the version is not published.
-    public func yank(_ version: Version) throws -> Bool {
+    public func yank(_ version: Version) async throws -> Bool {
+        let lock = try await takeLock()
+        defer { withExtendedLifetime(lock) {} }
         var index = try readIndex()
         guard let place = index.releases.firstIndex(where: { $0.version == version }) else {
             let known = index.releases.map(\.version.description).joined(separator: ", ")
@@ -106,6 +110,13 @@ public struct Publisher: Sendable {
         index.releases[place].yanked = true
         try write(&index)
         return true
+    }
+
+    /// Keeps two publishers of one repository apart: each reads the index, adds to it and writes it.
+    private func takeLock() async throws -> StoreLock {
+        try disk.makeDirectory(directory)
+        return try await StoreLock.take(
+            directory.appending(".publish-lock"), holder: Settings().holder, patience: .seconds(60))
     }
 
     private func readIndex() throws -> CatalogIndex {

@@ -10,14 +10,16 @@ package struct CatalogSource: ModelSource {
 
     package func list(_ repository: String) async throws -> [Listing] {
         let path = "\(repository)/index.json"
-        let bytes = try await transport.document(path, limit: CatalogIndex.limitBytes)
-        let index = try decode(CatalogIndex.self, bytes, path)
+        let index = try await read(CatalogIndex.self, path, limit: CatalogIndex.limitBytes, revision: nil)
         guard index.format == CatalogIndex.currentFormat else { throw invalid(path, unknownFormat(index.format)) }
         guard index.repository == repository else {
             throw invalid(path, "it is the index of “\(index.repository.prefix(80))”")
         }
         var seen: [Version: String] = [:]
         return try index.releases.map { entry in
+            guard isPlainName(entry.channel, limit: 63) else {
+                throw invalid(path, "the channel of \(entry.version) is not a name")
+            }
             guard entry.release.path == "\(entry.version)/release.json" else {
                 throw invalid(path, "the release file of \(entry.version) must be “\(entry.version)/release.json”")
             }
@@ -32,8 +34,8 @@ package struct CatalogSource: ModelSource {
 
     package func describe(_ listing: Listing, of repository: String) async throws -> Release {
         let path = "\(repository)/\(listing.version)/release.json"
-        let bytes = try await transport.document(path, limit: CatalogRelease.limitBytes, revision: listing.revision)
-        let release = try decode(CatalogRelease.self, bytes, path)
+        let release = try await read(
+            CatalogRelease.self, path, limit: CatalogRelease.limitBytes, revision: listing.revision)
         guard release.format == CatalogIndex.currentFormat else { throw invalid(path, unknownFormat(release.format)) }
         guard release.repository == repository, release.version == listing.version else {
             throw invalid(path, "it describes \(release.repository.prefix(80)) \(release.version)")
@@ -42,6 +44,12 @@ package struct CatalogSource: ModelSource {
             try checkFileList(release.files)
         } catch {
             throw invalid(path, Self.words(for: error))
+        }
+        for key in (release.requires?.facts ?? [:]).keys where !isPlainName(key, limit: 63) {
+            throw invalid(path, "“\(key.printable)” is not the name of a fact")
+        }
+        for key in (release.requires?.models ?? [:]).keys where Origin("source/\(key)") == nil {
+            throw invalid(path, "“\(key.printable)” is not the name of a repository")
         }
         guard let origin = Origin("\(name)/\(repository)") else { throw invalid(path, "its name is not allowed") }
         return Release(
@@ -53,6 +61,24 @@ package struct CatalogSource: ModelSource {
 
     package func locations(of file: ReleaseFile, version: Version, in repository: String) throws -> [Location] {
         try transport.locations(of: "\(repository)/\(version)/\(file.path)")
+    }
+
+    /// Reads a document. One that cannot be read is asked for once more, whole: a cache may have kept a cut answer.
+    private func read<Value: Decodable>(
+        _ type: Value.Type, _ path: String, limit: Int, revision: String?
+    ) async throws -> Value {
+        do {
+            return try decode(type, try await transport.document(path, limit: limit, revision: revision), path)
+        } catch let fault as Fault {
+            guard case .sourceInvalid = fault.kind, transport.forget(path) else { throw fault }
+            let bytes = try await transport.document(path, limit: limit, revision: revision)
+            do {
+                return try decode(type, bytes, path)
+            } catch {
+                _ = transport.forget(path)
+                throw error
+            }
+        }
     }
 
     private func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ path: String) throws -> Value {
@@ -98,14 +124,17 @@ package protocol CatalogTransport: Sendable {
     /// - Throws: ``Fault`` of kind `secretMissing`.
     func locations(of path: String) throws -> [Location]
 
+    /// Forgets cached answers about a document.
+    ///
+    /// - Returns: Whether asking again may give another answer.
+    func forget(_ path: String) -> Bool
+
     /// An address of a file, for people.
     func shown(_ path: String) -> String
 }
 
 extension CatalogTransport {
-    func document(_ path: String, limit: Int) async throws -> [UInt8] {
-        try await document(path, limit: limit, revision: nil)
-    }
+    package func forget(_ path: String) -> Bool { false }
 }
 
 /// A catalog in a directory.

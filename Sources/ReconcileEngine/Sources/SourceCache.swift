@@ -15,6 +15,7 @@ package final class SourceCache: Sendable {
     private let path: FilePath
     private let canWrite: Bool
     private let fresh = Mutex<[String: Entry]>([:])
+    private let forgotten = Mutex<Set<String>>([])
 
     /// A cache beside the history of a store.
     ///
@@ -25,6 +26,7 @@ package final class SourceCache: Sendable {
     func entry(for url: String) -> Entry? {
         let key = Self.key(url)
         if let entry = fresh.withLock({ $0[key] }) { return entry }
+        guard !forgotten.withLock({ $0.contains(key) }) else { return nil }
         guard DiskReader.entry(at: path) != nil else { return nil }
         // A cache that cannot be read is one that is empty.
         let row = try? HistoryDatabase.open(path, readOnly: true).read { database in
@@ -37,14 +39,26 @@ package final class SourceCache: Sendable {
     /// Keeps an answer until ``save()``.
     func store(_ entry: Entry, for url: String) { fresh.withLock { $0[Self.key(url)] = entry } }
 
+    /// Forgets an answer that turned out to be of no use; also in the file, at ``save()``.
+    ///
+    /// - Returns: Whether it was not forgotten already.
+    func forget(_ url: String) -> Bool {
+        let key = Self.key(url)
+        fresh.withLock { $0[key] = nil }
+        return forgotten.withLock { $0.insert(key).inserted }
+    }
+
     /// Writes the new answers down, if there is a store to write to. A failure costs time later, so it is not reported.
     package func save() {
         let entries = fresh.withLock { fresh in
             defer { fresh = [:] }
             return fresh
         }
-        guard canWrite, !entries.isEmpty, DiskReader.entry(at: path.removingLastComponent()) != nil else { return }
+        let gone = forgotten.withLock { $0 }
+        guard canWrite, !entries.isEmpty || !gone.isEmpty, DiskReader.entry(at: path.removingLastComponent()) != nil
+        else { return }
         try? HistoryDatabase.open(path, readOnly: false).write { database in
+            for key in gone { try database.execute(sql: "DELETE FROM document WHERE address = ?", arguments: [key]) }
             for (key, entry) in entries {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO document (address, tag, body) VALUES (?, ?, ?)",

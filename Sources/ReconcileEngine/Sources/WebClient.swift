@@ -24,7 +24,10 @@ package struct WebClient: Sendable {
     package struct Request: Sendable {
         package var method = "GET"
         package var url: String
+        /// Headers that say nothing secret; they go along with redirects.
         package var headers: [(String, String)] = []
+        /// Headers that may hold secrets; like the token and the body they never reach another origin.
+        package var secretHeaders: [(String, String)] = []
         package var body: String?
         package var token: SecretText?
         package var allowsInsecure = false
@@ -83,8 +86,13 @@ package struct WebClient: Sendable {
             guard WebAddress.isAllowed(target.absoluteString, allowsInsecure: request.allowsInsecure) else {
                 throw Fault(.insecureAddress(url: WebAddress.shown(target.absoluteString)))
             }
-            let response = try await execute(
-                request, at: target, token: WebAddress.haveSameOrigin(first, target) ? token : nil)
+            let isTrusted = WebAddress.haveSameOrigin(first, target)
+            guard isTrusted || request.body == nil else {
+                throw Fault(
+                    .sourceUnreachable(
+                        url: WebAddress.shown(request.url), detail: "it redirects a body to another server"))
+            }
+            let response = try await execute(request, at: target, isTrusted: isTrusted, token: token)
             guard Self.redirects.contains(response.status), let location = response.header("Location") else {
                 return response
             }
@@ -101,13 +109,16 @@ package struct WebClient: Sendable {
         throw Fault(.sourceUnreachable(url: WebAddress.shown(request.url), detail: "it redirects more than 10 times"))
     }
 
-    private func execute(_ request: Request, at url: URL, token: String?) async throws -> Response {
+    private func execute(_ request: Request, at url: URL, isTrusted: Bool, token: String?) async throws -> Response {
         var message = HTTPClientRequest(url: url.absoluteString)
         message.method = HTTPMethod(rawValue: request.method)
         message.headers.add(name: "User-Agent", value: "reconcile/\(ToolVersion.current)")
         message.headers.add(name: "Accept-Encoding", value: "identity")
         for (name, value) in request.headers { message.headers.replaceOrAdd(name: name, value: value) }
-        if let token { message.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)") }
+        if isTrusted {
+            for (name, value) in request.secretHeaders { message.headers.replaceOrAdd(name: name, value: value) }
+        }
+        if isTrusted, let token { message.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)") }
         if let body = request.body { message.body = .bytes(ByteBuffer(string: body)) }
         do {
             return Response(try await head(of: message, within: request.timeoutSeconds))

@@ -32,6 +32,11 @@ package struct WebTransport: CatalogTransport {
         throw last
     }
 
+    package func forget(_ path: String) -> Bool {
+        let urls = addresses.compactMap { try? url($0, path) }
+        return urls.map(cache.forget).contains(true)
+    }
+
     package func locations(of path: String) throws -> [Location] {
         try addresses.map { .web(url: try url($0, path), token: token, allowsInsecure: allowsInsecure) }
     }

@@ -56,6 +56,24 @@ package struct Disk: Sendable {
         }
     }
 
+    /// Saves a file that a person named: in one step where a regular file is or will be, through a link to where it points,
+    /// and straight into anything else (a pipe, a device), which a rename would destroy.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    package func save(_ bytes: [UInt8], to path: FilePath) throws {
+        switch DiskReader.entry(at: path)?.kind {
+        case nil, .file: try write(bytes, to: path)
+        case .link, .directory, .other:
+            if let target = DiskReader.realPath(path), DiskReader.entry(at: target)?.kind == .file {
+                return try write(bytes, to: target)
+            }
+            let descriptor = open(path.string, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+            guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
+            defer { close(descriptor) }
+            try Self.writeAll(bytes, to: descriptor, path)
+        }
+    }
+
     /// Moves a file or a complete directory to its final name and makes that durable.
     ///
     /// - Throws: ``Fault`` of kind `system`; then nothing has moved.

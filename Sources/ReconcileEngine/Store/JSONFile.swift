@@ -19,14 +19,29 @@ package enum JSONFile {
 
     /// The value of a text.
     ///
-    /// - Parameter name: What people call the text: a path or a URL.
-    /// - Throws: ``Fault`` of kind `fileDamaged` with the place of what is wrong.
-    package static func value<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8], name: String) throws -> Value {
+    /// - Parameters:
+    ///   - name: What people call the text: a path or a URL.
+    ///   - format: The format number that it must have, when it has one; looked at first, because a newer format may have
+    ///     other members.
+    /// - Throws: ``Fault`` of kind `fileDamaged` with the place of what is wrong, or `formatUnknown`.
+    package static func value<Value: Decodable>(
+        _ type: Value.Type, from bytes: [UInt8], name: String, format: Int? = nil
+    ) throws -> Value {
+        if let format, let found = (try? JSONDecoder().decode(Head.self, from: Data(bytes)))?.number, found != format {
+            throw Fault(.formatUnknown(path: name, found: found, supported: format))
+        }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch {
             throw Fault(.fileDamaged(path: name, detail: detail(of: error, bytes)))
         }
+    }
+
+    /// The format number of a file, under the name it has in each kind of file.
+    private struct Head: Decodable {
+        let formatVersion: Int?
+        let lockVersion: Int?
+        var number: Int? { formatVersion ?? lockVersion }
     }
 
     private static func detail(of error: any Error, _ bytes: [UInt8]) -> String {
@@ -38,7 +53,7 @@ package enum JSONFile {
         case .valueNotFound(_, let context): return "\(place(context)) is null"
         case .typeMismatch(_, let context): return "\(place(context)) is not of the right type"
         case .dataCorrupted(let context):
-            guard context.codingPath.isEmpty else { return "\(place(context)): \(context.debugDescription)" }
+            guard context.codingPath.isEmpty else { return "\(place(context)): \(context.debugDescription)".printable }
             return "it is not JSON, or cut short"
         @unknown default: return "it is not what it must be"
         }

@@ -74,7 +74,7 @@ package struct StoreLayout: Sendable, Hashable {
         let parts = destination.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count >= 3, parts.suffix(3).dropLast().elementsEqual(["generations", model.description[...]]),
             parts.dropLast(3).elementsEqual([".reconcile"]) || parts.dropLast(3).elementsEqual([".."]),
-            let name = parts.last, isPlainName(name, limit: 255)
+            let name = parts.last, !name.isEmpty, !name.hasPrefix("."), name.utf8.count <= 255
         else { return nil }
         return String(name)
     }

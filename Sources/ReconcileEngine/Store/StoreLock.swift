@@ -22,7 +22,12 @@ package final class StoreLock: Sendable {
     /// - Parameter patience: How long to wait for another holder.
     /// - Throws: ``Fault`` of kind `busy` that names the holder, or `system`; `CancellationError`.
     package static func take(_ path: FilePath, holder: String, patience: Duration) async throws -> StoreLock {
-        let descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        var descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        // The directory of a download goes when another process has finished it.
+        if descriptor < 0, errno == ENOENT {
+            try Disk().makeDirectory(path.removingLastComponent())
+            descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        }
         guard descriptor >= 0 else { throw DiskReader.systemFault("lock", path) }
         let lock = StoreLock(descriptor: descriptor)
         let deadline = ContinuousClock.now + patience
@@ -40,6 +45,13 @@ package final class StoreLock: Sendable {
         let text = Array("\(holder)\n".utf8)
         _ = text.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
         return lock
+    }
+
+    /// Whether the locked file is the one at a path, and not one that was deleted meanwhile.
+    func isStill(at path: FilePath) -> Bool {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, let entry = DiskReader.entry(at: path) else { return false }
+        return entry.inode == UInt64(status.st_ino) && entry.device == UInt64(truncatingIfNeeded: status.st_dev)
     }
 
     deinit { close(descriptor) }

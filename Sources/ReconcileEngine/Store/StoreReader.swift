@@ -40,11 +40,7 @@ package struct StoreReader: Sendable {
     package func memory(of model: ModelName) throws -> Memory {
         let path = layout.memory(model)
         guard let bytes = try DiskReader.contents(of: path, limit: Self.memoryLimit) else { return Memory() }
-        let memory = try JSONFile.value(Memory.self, from: bytes, name: path.string)
-        guard memory.formatVersion == Memory.formatVersion else {
-            throw Fault(.formatUnknown(path: path.string, found: memory.formatVersion, supported: Memory.formatVersion))
-        }
-        return memory
+        return try JSONFile.value(Memory.self, from: bytes, name: path.string, format: Memory.formatVersion)
     }
 
     /// The record of a generation; `nil` when there is none.
@@ -53,12 +49,8 @@ package struct StoreReader: Sendable {
     package func record(of model: ModelName, _ directory: String) throws -> GenerationRecord? {
         let path = layout.record(model, directory)
         guard let bytes = try DiskReader.contents(of: path, limit: Self.recordLimit) else { return nil }
-        let record = try JSONFile.value(GenerationRecord.self, from: bytes, name: path.string)
-        guard record.formatVersion == GenerationRecord.currentFormat else {
-            throw Fault(
-                .formatUnknown(
-                    path: path.string, found: record.formatVersion, supported: GenerationRecord.currentFormat))
-        }
+        let record = try JSONFile.value(
+            GenerationRecord.self, from: bytes, name: path.string, format: GenerationRecord.currentFormat)
         guard record.stamps.count == record.release.files.count,
             Hashing.contentDigest(of: record.release.files) == record.release.contentDigest
         else { throw Fault(.fileDamaged(path: path.string, detail: "its digests do not agree")) }
