@@ -38,6 +38,7 @@ public struct Reconciler: Sendable {
         let plan = survey.plan(only: only)
         let outcomes = try await apply(plan.changes, of: survey)
         try await tidy(survey)
+        survey.cache.save()
         // An open trial was finished first; only now can be planned what follows from it.
         if plan.changes.contains(where: { $0.reason == .openTrial }), outcomes.allSatisfy(\.isDone) {
             let next = try await pass(only: only)
@@ -72,9 +73,8 @@ public struct Reconciler: Sendable {
         let questions = declaration.questions(lock: lock?.lock, observed: observation.state, only: only)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, now: now)
         let resolutions = try await resolver.resolve(questions)
-        cache.save()
         return Survey(
-            declaration: declaration, layout: layout, sources: sources, lock: lock, observation: observation,
+            declaration: declaration, layout: layout, cache: cache, sources: sources, lock: lock, observation: observation,
             resolutions: resolutions, selectors: declaration.selectors(lock: lock?.lock),
             notices: lock.map { declaration.silences(of: $0.lock) } ?? [], now: now)
     }

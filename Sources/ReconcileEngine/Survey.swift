@@ -5,6 +5,7 @@ import SystemPackage
 package struct Survey: Sendable {
     package let declaration: Declaration
     package let layout: StoreLayout
+    package let cache: SourceCache
     package let sources: [String: any ModelSource]
     package let lock: (lock: Lockfile, digest: Digest)?
     package var observation: Observer.Observation
