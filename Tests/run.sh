@@ -14,6 +14,7 @@ swift test --skip-build "$@"
 
 RECONCILE="$(swift build --show-bin-path)/reconcile"
 export RECONCILE
-python3 Tests/Integration/test_schema.py
-python3 Tests/Integration/test_readme.py
-python3 Tests/Integration/test_silero.py
+for test in schema readme input http silero kill; do
+    echo "== Tests/Integration/test_$test.py"
+    python3 "Tests/Integration/test_$test.py"
+done

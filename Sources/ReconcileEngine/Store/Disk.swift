@@ -2,11 +2,11 @@ import ReconcileCore
 package import SystemPackage
 
 #if canImport(Glibc)
-    package import Glibc
+    import Glibc
 #elseif canImport(Musl)
-    package import Musl
+    import Musl
 #else
-    package import Darwin
+    import Darwin
 #endif
 
 /// The one place that changes the disk. Every method leaves either the old state or the new one after a power cut: what is
@@ -41,9 +41,9 @@ package struct Disk: Sendable {
     /// Replaces a small file by new content in one step.
     ///
     /// - Throws: ``Fault`` of kind `system`; the old content is then still there.
-    package func write(_ bytes: [UInt8], to path: FilePath, mode: mode_t = 0o644) throws {
+    package func write(_ bytes: [UInt8], to path: FilePath) throws {
         let temporary = Self.temporaryName(beside: path)
-        let descriptor = open(temporary.string, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
+        let descriptor = open(temporary.string, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
         guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
         do {
             defer { close(descriptor) }

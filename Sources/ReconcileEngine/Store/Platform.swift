@@ -3,9 +3,9 @@
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
-    package import Musl
+    import Musl
 #else
-    package import Darwin
+    import Darwin
 #endif
 
 /// Calls of the operating system that have no common form.
