@@ -155,7 +155,8 @@ extension Reconciler {
         let lock = try Lockfile.read(declaration.lockPath)
         let cache = SourceCache(path: layout.history, canWrite: false)
         return Survey(
-            declaration: declaration, layout: layout, cache: cache, sources: declaration.makeSources(cache: cache), lock: lock,
+            declaration: declaration, layout: layout, cache: cache, sources: declaration.makeSources(cache: cache),
+            lock: lock,
             observation: try await Observer(reader: StoreReader(layout: layout)).observe(
                 declaration.desired.models.keys),
             resolutions: [:], selectors: declaration.selectors(lock: lock?.lock), notices: [], now: settings.clock())

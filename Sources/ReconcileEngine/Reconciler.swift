@@ -74,7 +74,8 @@ public struct Reconciler: Sendable {
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, now: now)
         let resolutions = try await resolver.resolve(questions)
         return Survey(
-            declaration: declaration, layout: layout, cache: cache, sources: sources, lock: lock, observation: observation,
+            declaration: declaration, layout: layout, cache: cache, sources: sources, lock: lock,
+            observation: observation,
             resolutions: resolutions, selectors: declaration.selectors(lock: lock?.lock),
             notices: lock.map { declaration.silences(of: $0.lock) } ?? [], now: now)
     }

@@ -146,6 +146,7 @@ def main():
     for what, prepare in [("damaged", lambda work: write(control(work, "history.db"), "not a database" * 100)),
                           ("deleted", lambda work: os.unlink(control(work, "history.db")))]:
         case("history, " + what, lambda work: (newer(work), prepare(work)), 0, "1.0.0 → 1.1.0  replaced", survives=False)
+    two_at_once(base)
     if sys.platform == "linux" and os.geteuid() == 0:
         full_disk(base)
     shutil.rmtree(base)
@@ -156,6 +157,23 @@ def edit(path, change):
     with open(path) as file:
         text = file.read()
     write(path, change(text))
+
+
+def two_at_once(base):
+    """Two passes started together: one store, shared content, and both end well or say who is at work."""
+    for number in range(4):
+        work = os.path.join(base, "two-%d" % number)
+        for model in ("a", "b"):
+            write(os.path.join(work, "src", "model.bin"), os.urandom(1 << 20) if model == "a" else b"b")
+            write(os.path.join(work, "src", "labels"), "shared by both")
+            run(work, "publish", "src", "--to", "catalog", "--model", model, "--version", "1.0.0")
+        write(os.path.join(work, "desired-state.yaml"), GOOD.replace(
+            "vad: { from: zoo/vad, version: '*' }", "a: { from: zoo/a, version: '*' }, b: { from: zoo/b, version: '*' }"))
+        passes = [subprocess.Popen([RECONCILE], cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+        for process in passes:
+            text = process.communicate(timeout=60)[0]
+            expect(process.returncode in (0, 75), "two at once: exit %s\n%s" % (process.returncode, text))
+        expect("2 in sync" in run(work).stdout, "two at once: the next pass has nothing to do")
 
 
 def full_disk(base):

@@ -71,8 +71,10 @@ private struct Machine {
             _ = try await machine.reconciler.pass()
         }
         func kept() throws -> [Version] {
-            try FileManager.default.contentsOfDirectory(atPath: machine.work.url("models/.reconcile/generations/vad").path())
-                .filter { $0.hasSuffix(".json") }.compactMap { Version(String($0.prefix(5))) }.sorted()
+            try FileManager.default.contentsOfDirectory(
+                atPath: machine.work.url("models/.reconcile/generations/vad").path()
+            )
+            .filter { $0.hasSuffix(".json") }.compactMap { Version(String($0.prefix(5))) }.sorted()
         }
         _ = try await machine.reconciler.pass()
         #expect(try kept().count == 2)

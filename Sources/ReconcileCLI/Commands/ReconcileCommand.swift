@@ -20,7 +20,7 @@ struct ReconcileCommand: AsyncParsableCommand {
             EXAMPLES:
               reconcile --dry-run            show what a pass would do; writes nothing
               reconcile                      do it
-              reconcile rollback vad         go back, and stay there until `reconcile resume vad`
+              reconcile rollback vad         go back to what worked, and stay there
 
             EXIT STATUS: 0 done, in sync or waiting · 1 invalid input or a model failed · 2 changes pending (with \
             --detailed-exitcode) · 3 stale plan · 4 rolled back or blocked by a problem · 64 usage · 75 store is busy · \
@@ -30,23 +30,23 @@ struct ReconcileCommand: AsyncParsableCommand {
         subcommands: [PassCommand.self],
         groupedSubcommands: [
             CommandGroup(
-                name: "PLAN AND APPLY:",
+                name: "Plan and apply",
                 subcommands: [
                     PlanCommand.self, ApplyCommand.self, ShowCommand.self, LockCommand.self, OutdatedCommand.self,
                 ]),
             CommandGroup(
-                name: "LOOK:",
+                name: "Look",
                 subcommands: [StatusCommand.self, PathCommand.self, HistoryCommand.self, ExplainCommand.self]),
             CommandGroup(
-                name: "ORDER:",
+                name: "Order",
                 subcommands: [
                     ApproveCommand.self, RollbackCommand.self, HoldCommand.self, ResumeCommand.self, RetryCommand.self,
                 ]),
             CommandGroup(
-                name: "CARE FOR THE STORE:",
+                name: "Care for the store",
                 subcommands: [VerifyCommand.self, GCCommand.self, AdoptCommand.self, RemoveCommand.self]),
             CommandGroup(
-                name: "WRITE AND PUBLISH:",
+                name: "Write and publish",
                 subcommands: [InitCommand.self, ValidateCommand.self, SchemaCommand.self, PublishCommand.self]),
         ],
         defaultSubcommand: PassCommand.self)

@@ -45,58 +45,43 @@ package struct Applier: Sendable {
     package func apply(_ changes: [Change]) async throws -> [Outcome] {
         try StoreWriter.prepare(layout)
         var outcomes: [ModelName: Outcome] = [:]
-        await withTaskGroup(of: Prepared.self) { group in
+        var queue = RolloutQueue<Prepared>(changes, repositories: desired.mapValues(\.origin.repository))
+        await withTaskGroup(of: (Change, Prepared).self) { group in
             let fetching = changes.filter { $0.steps.contains(.fetch) }
             for change in fetching.prefix(Self.width) { add(change, to: &group) }
             var waiting = fetching.dropFirst(Self.width)
-            var ready = changes.filter { !$0.steps.contains(.fetch) }.map { Prepared($0, .ready(nil), .zero) }
-            for prepared in ready { settings.report(began(prepared.change)) }
+            for change in changes where !change.steps.contains(.fetch) {
+                settings.report(began(change))
+                queue.append(change, Prepared(preparation: .ready(nil), spent: .zero))
+            }
             while true {
-                let pending = changes.filter { outcomes[$0.model] == nil }
-                while let index = ready.firstIndex(where: { mayGo($0.change, before: pending) }) {
-                    let next = ready.remove(at: index)
-                    outcomes[next.change.model] = await rollOut(next, among: pending)
+                while let (change, prepared) = queue.popFree() {
+                    outcomes[change.model] = await rollOut(change, prepared, among: queue.unfinished)
+                    queue.finish(change.model)
                 }
-                if let prepared = await group.next() {
+                if let (change, prepared) = await group.next() {
                     if let next = waiting.popFirst() { add(next, to: &group) }
-                    ready.append(prepared)
-                } else if ready.isEmpty {
+                    queue.append(change, prepared)
+                } else if let (change, prepared) = queue.popHeld() {
+                    outcomes[change.model] = await rollOut(change, prepared, among: queue.unfinished)
+                    queue.finish(change.model)
+                } else {
                     break
-                } else if ready.allSatisfy({ !mayGo($0.change, before: changes.filter { outcomes[$0.model] == nil }) })
-                {
-                    // Models that require each other: somebody must go first.
-                    let next = ready.removeFirst()
-                    outcomes[next.change.model] = await rollOut(
-                        next, among: changes.filter { outcomes[$0.model] == nil })
                 }
             }
         }
         return changes.compactMap { outcomes[$0.model] }
     }
 
-    /// A change whose bytes are here, or that failed to get them.
+    /// The bytes of a change, or why they are not here, and how long that took.
     private struct Prepared: Sendable {
-        let change: Change
         let preparation: Preparation
         let spent: Duration
-
-        init(_ change: Change, _ preparation: Preparation, _ spent: Duration) {
-            (self.change, self.preparation, self.spent) = (change, preparation, spent)
-        }
-    }
-
-    /// Whether no model that a change requires still has a change of its own before it.
-    private func mayGo(_ change: Change, before pending: [Change]) -> Bool {
-        let needed = change.release?.requires?.models ?? [:]
-        guard !needed.isEmpty else { return true }
-        return !pending.contains { other in
-            other.model != change.model && (desired[other.model].map { needed[$0.origin.repository] != nil } ?? false)
-        }
     }
 
     /// What a release requires and this machine does not have, looked at now: a model whose update has failed a moment ago
     /// holds back those that need the update. Models that wait for each other are let through.
-    private func unmetRequirement(of change: Change, among pending: [Change]) async throws -> Fault? {
+    private func unmetRequirement(of change: Change, among pending: [ModelName: Change]) async throws -> Fault? {
         guard let release = change.release, let needed = release.requires?.models, !needed.isEmpty,
             change.reason != .openTrial, change.reason != .held, change.action != .repair
         else { return nil }
@@ -104,7 +89,7 @@ package struct Applier: Sendable {
         var versions: [String: [Version]] = [:]
         for model in desired.values where needed[model.origin.repository] != nil {
             let version =
-                if let other = pending.first(where: { $0.model == model.name }), model.name != change.model {
+                if let other = pending[model.name], model.name != change.model {
                     other.to?.version
                 } else {
                     try await observer.observe(model.name).0.slot.generation?.release.version
@@ -117,12 +102,12 @@ package struct Applier: Sendable {
         return Fault(.requirementUnmet(repository: repository, needed: needed, found: found), model: change.model)
     }
 
-    private func add(_ change: Change, to group: inout TaskGroup<Prepared>) {
+    private func add(_ change: Change, to group: inout TaskGroup<(Change, Prepared)>) {
         settings.report(began(change))
         group.addTask {
             let start = ContinuousClock.now
             let preparation = await prepare(change)
-            return Prepared(change, preparation, ContinuousClock.now - start)
+            return (change, Prepared(preparation: preparation, spent: ContinuousClock.now - start))
         }
     }
 
@@ -158,9 +143,10 @@ package struct Applier: Sendable {
         }
     }
 
-    private func rollOut(_ prepared: Prepared, among pending: [Change]) async -> Outcome {
+    private func rollOut(
+        _ change: Change, _ prepared: Prepared, among pending: [ModelName: Change]
+    ) async -> Outcome {
         let start = ContinuousClock.now
-        let change = prepared.change
         let result: Outcome.Result
         var bytes: Int64 = 0
         switch prepared.preparation {
@@ -179,7 +165,7 @@ package struct Applier: Sendable {
     }
 
     private func rollOut(
-        _ change: Change, _ fetched: Fetcher.Fetched?, among pending: [Change]
+        _ change: Change, _ fetched: Fetcher.Fetched?, among pending: [ModelName: Change]
     ) async -> Outcome.Result {
         if Task.isCancelled { return .interrupted }
         do {
