@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import ReconcileCore
 import Synchronization
 
@@ -15,9 +16,8 @@ import Synchronization
 enum Main {
     static func main() async {
         let command = Task { await run() }
-        let signals = Task { await Signals.cancel(command) }
+        Signals.cancel(command)
         let status = await command.value
-        signals.cancel()
         fflush(nil)
         exit(status == ExitStatus.interrupted.rawValue ? Signals.status.rawValue : status)
     }
@@ -46,7 +46,9 @@ private enum Signals {
     private static let last = Atomic<Int32>(0)
 
     /// Handlers rather than "ignore": hooks inherit what is ignored, but not what is handled.
-    static func cancel(_ task: Task<Int32, Never>) async {
+    ///
+    /// The thread is one of its own, because hashing may keep all threads of the concurrency runtime busy.
+    static func cancel(_ task: Task<Int32, Never>) {
         // A reader of our output that went away must not end a rollout.
         signal(SIGPIPE) { _ in }
         for number in [SIGINT, SIGTERM] {
@@ -55,9 +57,11 @@ private enum Signals {
                 if Signals.count.add(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
             }
         }
-        while !Task.isCancelled {
-            if count.load(ordering: .relaxed) > 0 { task.cancel() }
-            try? await Task.sleep(for: .milliseconds(50))
+        Thread.detachNewThread {
+            while true {
+                if count.load(ordering: .relaxed) > 0 { task.cancel() }
+                Thread.sleep(forTimeInterval: 0.05)
+            }
         }
     }
 

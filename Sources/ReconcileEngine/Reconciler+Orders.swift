@@ -16,7 +16,7 @@ extension Reconciler {
             throw Fault(.nothingToApprove, model: model)
         }
         let from = survey.observation.state.models[model]?.slot.generation?.release
-        try await change(model, survey.declaration) { memory, now in
+        try await change(model, survey.declaration) { memory, _, now in
             memory.approvals.removeAll { $0.to == digest }
             memory.approvals.append(Memory.Approval(from: from?.contentDigest, to: digest, by: settings.user, at: now))
             return event(
@@ -36,23 +36,26 @@ extension Reconciler {
         _ model: ModelName, to version: Version? = nil, reason: String? = nil, until: Timestamp? = nil
     ) async throws -> PassResult {
         let declaration = try declared(model)
-        let target: Generation
+        let selectors = declaration.selectors(lock: try Lockfile.read(declaration.lockPath)?.lock)
+        func order() async throws {
+            try await change(model, declaration) { memory, observed, now in
+                let target = try Self.rollbackTarget(model, version, observed)
+                memory.hold = Memory.Hold(
+                    kind: .rollback, release: target.release.id, by: settings.user, reason: reason, at: now,
+                    until: until,
+                    selector: selectors[model] ?? Hashing.digest(of: ""))
+                memory.trial = nil
+                return event("rollback", model, now, to: target.release.id, detail: reason)
+            }
+        }
         do {
-            target = try await rollbackTarget(model, version, in: declaration)
+            try await order()
         } catch {
             // A kept generation may be damaged; it is repaired when it is needed.
             let found = try await verify(only: [model], deep: false, repair: false)
             guard found.contains(where: { !$0.isActive && !$0.damage.isEmpty }) else { throw error }
             _ = try await verify(only: [model], deep: false, repair: true)
-            target = try await rollbackTarget(model, version, in: declaration)
-        }
-        let selectors = declaration.selectors(lock: try Lockfile.read(declaration.lockPath)?.lock)
-        try await change(model, declaration) { memory, now in
-            memory.hold = Memory.Hold(
-                kind: .rollback, release: target.release.id, by: settings.user, reason: reason, at: now, until: until,
-                selector: selectors[model] ?? Hashing.digest(of: ""))
-            memory.trial = nil
-            return event("rollback", model, now, to: target.release.id, detail: reason)
+            try await order()
         }
         let survey = try await localSurvey(declaration)
         let plan = survey.plan(only: [model])
@@ -60,11 +63,9 @@ extension Reconciler {
         return PassResult(plan: plan, outcomes: outcomes, status: ExitStatus(applying: plan, outcomes: outcomes))
     }
 
-    private func rollbackTarget(_ model: ModelName, _ version: Version?, in declaration: Declaration) async throws
-        -> Generation
-    {
-        let reader = StoreReader(layout: StoreLayout(root: declaration.store))
-        let (observed, _) = try await Observer(reader: reader).observe(model)
+    private static func rollbackTarget(
+        _ model: ModelName, _ version: Version?, _ observed: ObservedModel
+    ) throws -> Generation {
         if let fault = observed.fault { throw fault }
         let active = observed.slot.generation
         let kept = observed.generations.filter { $0.directory != active?.directory }.sorted { $0.usedAt > $1.usedAt }
@@ -100,17 +101,19 @@ extension Reconciler {
     /// - Throws: ``Fault`` of kind `notKept` when nothing is active.
     public func hold(_ model: ModelName, reason: String? = nil, until: Timestamp? = nil) async throws -> ReleaseID {
         let declaration = try declared(model)
-        let reader = StoreReader(layout: StoreLayout(root: declaration.store))
-        guard let active = try await Observer(reader: reader).observe(model).0.slot.generation?.release else {
-            throw Fault(.notKept(version: nil, kept: []), model: model)
-        }
-        try await change(model, declaration) { memory, now in
+        var held: ReleaseID?
+        try await change(model, declaration) { memory, observed, now in
+            // A release under trial may still turn out not to work: then the one before it is what stays.
+            let stays = observed.trial == nil ? observed.slot.generation : observed.goodGeneration
+            guard let release = stays?.release.id else { throw Fault(.notKept(version: nil, kept: []), model: model) }
             memory.hold = Memory.Hold(
-                kind: .hold, release: active.id, by: settings.user, reason: reason, at: now, until: until,
+                kind: .hold, release: release, by: settings.user, reason: reason, at: now, until: until,
                 selector: Hashing.digest(of: ""))
-            return event("held", model, now, to: active.id, detail: reason)
+            held = release
+            return event("held", model, now, to: release, detail: reason)
         }
-        return active.id
+        guard let held else { throw Fault(.notKept(version: nil, kept: []), model: model) }
+        return held
     }
 
     /// Ends a hold.
@@ -119,7 +122,7 @@ extension Reconciler {
     public func resume(_ model: ModelName) async throws -> Memory.Hold? {
         let declaration = try declared(model)
         var ended: Memory.Hold?
-        try await change(model, declaration) { memory, now in
+        try await change(model, declaration) { memory, _, now in
             ended = memory.hold
             memory.hold = nil
             return ended == nil ? nil : event("resumed", model, now)
@@ -133,7 +136,7 @@ extension Reconciler {
     public func retry(_ model: ModelName) async throws -> [ReleaseID] {
         let declaration = try declared(model)
         var freed: [ReleaseID] = []
-        try await change(model, declaration) { memory, now in
+        try await change(model, declaration) { memory, _, now in
             let halted = memory.trial?.halted == nil ? [] : [memory.trial?.release].compactMap(\.self)
             freed = memory.quarantine.map(\.release) + memory.undecided.map(\.release) + halted
             (memory.quarantine, memory.undecided, memory.trial) = ([], [], nil)
@@ -164,13 +167,15 @@ extension Reconciler {
 
     /// Changes a model's memory under the store's lock and writes the event it returns into the history.
     private func change(
-        _ model: ModelName, _ declaration: Declaration, _ body: (inout Memory, Timestamp) throws -> History.Event?
+        _ model: ModelName, _ declaration: Declaration,
+        _ body: (inout Memory, ObservedModel, Timestamp) throws -> History.Event?
     ) async throws {
         let layout = StoreLayout(root: declaration.store)
         let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
-        var memory = try writer.reader.memory(of: model)
+        let observed = try await Observer(reader: writer.reader).observe(model).0
+        var memory = observed.memory
         let before = memory
-        let event = try body(&memory, settings.clock())
+        let event = try body(&memory, observed, settings.clock())
         if memory != before { try writer.remember(memory, of: model) }
         record([event].compactMap(\.self), in: layout)
     }

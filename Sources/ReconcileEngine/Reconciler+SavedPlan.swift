@@ -110,6 +110,10 @@ extension Reconciler {
             return declared == nil ? active == change.from ? nil : "\(words(active)) is active" : "it is declared again"
         }
         guard let declared else { return "it is no longer declared" }
+        let isHere = observed.generations.contains { $0.release.id == to }
+        if change.steps.contains(.activate), !change.steps.contains(.stage), !isHere {
+            return "\(to.version) is no longer on disk"
+        }
         if active != change.from, active != to {
             return "the plan starts from \(words(change.from)), but \(words(active)) is active"
         }

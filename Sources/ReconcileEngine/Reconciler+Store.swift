@@ -33,11 +33,16 @@ extension Reconciler {
         let names = try reader.modelNames()
         for name in only where !names.contains(name) { try checkNames([name], declaration) }
         var jobs: [(ModelName, String, GenerationRecord)] = []
+        var unreadable: [Verification] = []
         for name in names.sorted() where only.isEmpty || only.contains(name) {
             for directory in Set(
                 try reader.generationDirectories(of: name) + [reader.activeDirectory(of: name)].compactMap(\.self)
             ).sorted() {
-                guard let record = try? reader.record(of: name, directory) else { continue }
+                guard let record = try? reader.record(of: name, directory) else {
+                    unreadable.append(
+                        Self.unreadable(name, directory, isActive: directory == reader.activeDirectory(of: name)))
+                    continue
+                }
                 jobs.append((name, directory, record))
             }
         }
@@ -47,13 +52,20 @@ extension Reconciler {
                 model: job.0, version: job.2.release.version, isActive: reader.activeDirectory(of: job.0) == job.1,
                 files: job.2.release.files.count, bytes: job.2.release.bytes, damage: damage)
         }
-        guard repair, found.contains(where: { !$0.damage.isEmpty }) else { return found }
+        guard repair, found.contains(where: { !$0.damage.isEmpty }) else { return found + unreadable }
         try await markSuspect(zip(jobs, damage).filter { !$1.isEmpty }.map { ($0, $1) }, reader.layout)
         let broken = zip(jobs, damage).filter { !$1.isEmpty }.map {
             (name: $0.0, release: $0.2.release, files: $1.count)
         }
         try await refetch(broken, declaration)
         return try await verify(only: only, deep: deep, repair: false)
+    }
+
+    /// What is reported of a generation whose record cannot be read.
+    private static func unreadable(_ name: ModelName, _ directory: String, isActive: Bool) -> Verification {
+        let version = directory.lastIndex(of: "-").flatMap { Version(String(directory[..<$0])) } ?? Version(0, 0, 0)
+        let damage = ReleasePath("\(directory).json").map { [Damage(path: $0, kind: .altered)] } ?? []
+        return Verification(model: name, version: version, isActive: isActive, files: 0, bytes: 0, damage: damage)
     }
 
     /// Hashes files of many generations on all cores, large and small ones mixed, in the order of the jobs.

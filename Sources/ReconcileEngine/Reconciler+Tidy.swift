@@ -21,12 +21,13 @@ extension Reconciler {
         let desired = survey.declaration.desired.models
         let untidy = survey.observation.state.models.keys.sorted().filter { name in
             guard let model = survey.observation.state.models[name] else { return false }
-            return survey.observation.restamps[name] != nil || model.isUntidy(desired[name], at: survey.now)
+            return survey.observation.restamps[name] != nil
+                || model.isUntidy(desired[name], survey.selectors[name], at: survey.now)
         }
         guard !untidy.isEmpty, !Task.isCancelled else { return }
         do {
             let writer = try await StoreWriter.open(survey.layout, holder: settings.holder, patience: .zero)
-            for name in untidy { try await tidy(name, desired[name], writer, at: survey.now) }
+            for name in untidy { try await tidy(name, desired[name], survey.selectors[name], writer, at: survey.now) }
             let collector = GarbageCollector(writer: writer, now: survey.now)
             _ = try await collector.collect(keep: desired.mapValues(\.policy.keep))
         } catch let fault as Fault {
@@ -37,7 +38,9 @@ extension Reconciler {
     }
 
     /// Tidies one model, as it is now that nobody else changes it.
-    private func tidy(_ name: ModelName, _ desired: DesiredModel?, _ writer: StoreWriter, at now: Timestamp)
+    private func tidy(
+        _ name: ModelName, _ desired: DesiredModel?, _ selector: Digest?, _ writer: StoreWriter, at now: Timestamp
+    )
         async throws
     {
         let (model, restamps) = try await Observer(reader: writer.reader).observe(name)
@@ -46,6 +49,8 @@ extension Reconciler {
         var memory = model.memory
         if let forgotten = model.unrememberedConfirmation { memory.confirm(forgotten, at: now) }
         memory.isProtected = desired?.isProtected ?? memory.isProtected
+        // A hold that has ended must not come back when what ended it is undone.
+        if memory.hold(at: now, selector: selector) == nil { memory.hold = nil }
         if memory != model.memory { try writer.remember(memory, of: name) }
     }
 }
@@ -59,9 +64,10 @@ extension ObservedModel {
     }
 
     /// Whether something is to be written down or deleted.
-    fileprivate func isUntidy(_ desired: DesiredModel?, at now: Timestamp) -> Bool {
+    fileprivate func isUntidy(_ desired: DesiredModel?, _ selector: Digest?, at now: Timestamp) -> Bool {
         guard isPresent, fault == nil else { return false }
         return unrememberedConfirmation != nil || desired.map { $0.isProtected != memory.isProtected } ?? false
+            || (memory.hold != nil && memory.hold(at: now, selector: selector) == nil)
             || !Retention.expired(self, keep: desired?.policy.keep ?? Policy().keep, now: now).isEmpty
     }
 }

@@ -102,6 +102,7 @@ extension ObservedState {
                 switch model.slot {
                 case .empty: "empty"
                 case .foreign: "foreign"
+                case .lost(let directory): "lost \(directory)"
                 case .intact(let generation): "intact \(generation.directory) \(generation.release.contentDigest)"
                 case .damaged(let generation, let damage): "damaged \(generation.directory) \(damage.map(\.path))"
                 }

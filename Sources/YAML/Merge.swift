@@ -16,6 +16,11 @@ extension Node {
         var merged = below
         var places = Dictionary(below.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
         for entry in above {
+            if entry.value.isNull {
+                merged.removeAll { $0.key == entry.key }
+                places = Dictionary(merged.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+                continue
+            }
             guard let place = places[entry.key] else {
                 places[entry.key] = merged.count
                 merged.append(entry)
@@ -24,6 +29,6 @@ extension Node {
             let value = merged[place].value.overlaid(with: entry.value, path: path + [entry.key], isWhole: isWhole)
             merged[place] = Entry(key: entry.key, mark: entry.mark, value: value)
         }
-        return Node(.mapping(merged.filter { !$0.value.isNull }), at: mark)
+        return Node(.mapping(merged), at: mark)
     }
 }

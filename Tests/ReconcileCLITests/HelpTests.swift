@@ -17,8 +17,10 @@ import Testing
 
     @Test func `of a wrong command line says what is wrong and how it is right`() throws {
         let work = try Workspace()
+        try work.declare("vad: { from: zoo/vad, version: ^1.0 }")
         expectGolden(
-            try transcript(work, "rollbak", "vad") + transcript(work, "plan", "--ot", "x") + transcript(work, "hold"),
+            try transcript(work, "vda") + transcript(work, "rollbak", "vad") + transcript(work, "plan", "--ot", "x")
+                + transcript(work, "hold"),
             "usage")
     }
 }

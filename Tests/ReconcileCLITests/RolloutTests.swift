@@ -126,3 +126,88 @@ private func machine(_ more: String = "", version: String = "^1.0") throws -> Wo
         expectGolden(text, "approve")
     }
 }
+
+@Suite struct `What works` {
+    @Test func `is not taken away when its record is damaged`() throws {
+        let work = try machine(
+            ", probe: { exec: [sh, -c, 'test $(cat models/vad/state) = good'], attempts: 1 }", version: "*")
+        let directory = try #require(work.destination("models/vad")?.split(separator: "/").last)
+        let record = "models/.reconcile/generations/vad/\(directory).json"
+        let whole = try #require(work.read(record))
+        try work.write("cut", to: record)
+        try work.publish("vad", "2.0.0", ["state": "bad", "v": "2"])
+        let first = try work.run()
+        #expect(work.read("models/vad/v") == "1", "\(first.output)")
+        #expect(try work.run().status == 0)
+        #expect(work.read(record)?.count == whole.count, "the record is written anew")
+    }
+
+    @Test func `stays when the source of a lost record is away`() throws {
+        let work = try machine()
+        let directory = try #require(work.destination("models/vad")?.split(separator: "/").last)
+        try FileManager.default.removeItem(at: work.url("models/.reconcile/generations/vad/\(directory).json"))
+        try FileManager.default.removeItem(at: work.url("catalog"))
+        let run = try work.run()
+        #expect(run.status == 4)
+        #expect(run.output.contains("is missing or damaged"))
+        #expect(work.read("models/vad/v") == "1")
+        #expect(try work.run("verify").status == 1)
+    }
+
+    @Test func `is rolled back to even when the server that is told about it is down`() throws {
+        let work = try machine()
+        try work.publish("vad", "1.1.0", ["state": "good", "v": "2"])
+        #expect(try work.run().status == 0)
+        try work.declare(
+            "vad: { from: zoo/vad, version: ^1.0, reload: { http: { url: 'http://127.0.0.1:9/load' } } }")
+        let run = try work.run("rollback", "vad")
+        #expect(run.status == 0)
+        #expect(run.output.contains("warning: reload could not tell: connection refused"))
+        #expect(work.read("models/vad/v") == "1")
+        #expect(try work.run().status == 0)
+        #expect(work.read("models/vad/v") == "1")
+    }
+
+    @Test func `is not moved by a hold that has ended, when what ended it is undone`() throws {
+        let work = try machine()
+        try work.publish("vad", "1.1.0", ["state": "good", "v": "2"])
+        _ = try work.run()
+        _ = try work.run("rollback", "vad")
+        try work.declare("vad: { from: zoo/vad, version: '>=1.1' }")
+        _ = try work.run()
+        #expect(work.read("models/vad/v") == "2")
+        try work.declare("vad: { from: zoo/vad, version: ^1.0 }")
+        _ = try work.run()
+        #expect(work.read("models/vad/v") == "2")
+    }
+
+    @Test func `waits for the models that its newer release requires`() throws {
+        let work = try Workspace()
+        try work.declare(
+            "a: { from: zoo/a, version: '*', automatic: major }\nb: { from: zoo/b, version: '*', automatic: major, check: \(checkFile) }"
+        )
+        for name in ["a", "b"] { try work.publish(name, "1.0.0", ["state": "good", "v": "1"]) }
+        #expect(try work.run().status == 0)
+        try work.publish("a", "2.0.0", ["state": "good", "v": "2"], "--requires", "model:b=>=2")
+        try work.publish("b", "2.0.0", ["state": "bad", "v": "2"])
+        var text = try transcript(work)
+        #expect(work.read("models/a/v") == "1")
+        text += try transcript(work)
+        try work.publish("b", "2.0.1", ["state": "good", "v": "3"])
+        text += try transcript(work)
+        #expect(work.read("models/a/v") == "2")
+        text += try transcript(work)
+        expectGolden(text.replacing(/\n[ab]: [^\n]*/, with: ""), "requirements")
+    }
+
+    @Test func `is not pruned because its block is empty`() throws {
+        let work = try machine()
+        try work.write(
+            "apiVersion: reconcile/v1\nsources: { zoo: { directory: catalog } }\nprune: true\nmodels:\n  vad:\n",
+            to: "desired-state.yaml")
+        let run = try work.run()
+        #expect(run.status == 1)
+        #expect(run.errors.contains("says nothing"))
+        #expect(work.read("models/vad/v") == "1")
+    }
+}

@@ -1,4 +1,6 @@
+import ArgumentParser
 import ReconcileCore
+import YAML
 
 /// Every sentence about what went wrong or waits: what happened, what state we are in now, and the command that helps.
 enum Wording {
@@ -57,10 +59,15 @@ enum Wording {
                 command: "reconcile adopt \(name)")
         case .secretMissing(let what):
             return Message(summary: "A secret is not there: \(what).", state: "Nothing was sent without it.")
-        case .modelUnknown(let name, let nearest):
+        case .modelUnknown(let name, let nearestModel):
+            let commands = ReconcileCommand.configuration.groupedSubcommands.flatMap(\.subcommands)
+                .compactMap { $0.configuration.commandName }
+            let command = nearest(to: name, in: commands).map { "reconcile \($0)" }
+            let meant = nearestModel.map { "“\($0)”" } ?? command.map { "the command “\($0)”" }
             return Message(
-                summary: "No model is named “\(name)”." + (nearest.map { " Did you mean “\($0)”?" } ?? ""),
-                state: "Nothing was changed.", command: "reconcile status")
+                summary: "No model is named “\(name)”." + (meant.map { " Did you mean \($0)?" } ?? ""),
+                state: "Nothing was changed.",
+                command: nearestModel == nil ? command ?? "reconcile status" : "reconcile status")
         case .stillDeclared(let place):
             return Message(
                 summary: "“\(name)” is still declared at \(place).",
@@ -154,6 +161,11 @@ enum Wording {
                 summary:
                     "\(count(damage.count, "file")) of “\(name)” \(damage.count == 1 ? "differs" : "differ") from the release: \(list(damage.map(\.path.description))).",
                 state: "It was not repaired, as drift: warn asks for.", command: "reconcile verify \(name) --repair")
+        case .recordLost(let path):
+            return Message(
+                summary: "The record of what is active of “\(name)” is missing or damaged: .reconcile/\(path).",
+                state:
+                    "Its files were not touched. A pass writes the record anew when the source still has that release.")
         case .requirementUnmet(let repository, let needed, let found):
             return Message(
                 summary: "“\(name)” needs \(repository) \(needed), which is "

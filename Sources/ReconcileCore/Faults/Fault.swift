@@ -73,6 +73,8 @@ public struct Fault: Error, Codable, Hashable, Sendable {
         case drifted(damage: [Damage])
         /// A release needs another model at a version that it is not at.
         case requirementUnmet(repository: String, needed: String, found: String?)
+        /// The record of the active generation is missing or unreadable.
+        case recordLost(path: String)
         /// The held version is no longer on disk.
         case holdLost(version: String)
         /// A version that was asked for is not on disk.

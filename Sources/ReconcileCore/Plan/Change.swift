@@ -147,8 +147,8 @@ extension Change {
                 case .proven: [.activate]
                 case .active: []
                 }
-            // A person's order is carried out first and probed afterwards: the probe informs, it does not decide.
-            return prepare + reload + (isOrder ? [.confirm] + probe : probe + [.confirm])
+            // A person's order is carried out first; reload and probe come afterwards: they inform, they do not decide.
+            return prepare + (isOrder ? [.confirm] + reload + probe : reload + probe + [.confirm])
         case .relabel: return [.stage, .activate, .confirm]
         case .repair: return [.fetch, .verify, .stage]
         case .remove: return [.retire]

@@ -35,6 +35,7 @@ public struct ModelPlanner: Sendable {
         if observed.slot == .foreign {
             return Decision(problems: [Fault(.occupied(path: desired.name.description), model: desired.name)])
         }
+        if case .lost(let directory) = observed.slot { return recover(directory) }
         var decision = Decision()
         let active = observed.slot.generation
         if let hold = observed.memory.hold(at: now, selector: selector) {
@@ -48,9 +49,30 @@ public struct ModelPlanner: Sendable {
         return decision
     }
 
+    /// The record of what is active is lost: it is written anew when the source still has that release, and until then
+    /// nothing is changed.
+    private func recover(_ directory: String) -> Decision {
+        let release = candidates.compactMap(\.release).first {
+            "\($0.version)-\($0.contentDigest.short)" == directory
+        }
+        guard let release else {
+            let path = "generations/\(desired.name)/\(directory).json"
+            var problems = [Fault(.recordLost(path: path), model: desired.name)]
+            if case .unknown(let fault) = resolution { problems.append(fault.about(desired.name)) }
+            return Decision(problems: problems)
+        }
+        return Decision(
+            change: Change(
+                model: desired.name, action: .repair, from: release.id, to: release.id, release: release,
+                reason: .damaged(files: 1),
+                steps: Change.steps(for: .repair, readiness: .proven, hooks: HookSet(desired), isOrder: false)))
+    }
+
     /// A person's order: the held release is what is wanted, and everything newer is blocked by it.
     private func follow(_ hold: Memory.Hold, into decision: inout Decision) {
-        if let held = observed.generations.first(where: { $0.release.id == hold.release }) {
+        if hold.kind == .hold {
+            // "Stay" never activates anything.
+        } else if let held = observed.generations.first(where: { $0.release.id == hold.release }) {
             decision.change = change(to: held.release, isOrder: true)
         } else {
             decision.problems.append(Fault(.holdLost(version: hold.release.version.description), model: desired.name))
@@ -152,7 +174,7 @@ public struct ModelPlanner: Sendable {
         let action: Change.Action
         let old = observed.slot.generation?.release
         switch (observed.slot, old) {
-        case (.foreign, _): return nil
+        case (.foreign, _), (.lost, _): return nil
         case (.empty, _), (.intact, nil), (.damaged, nil): action = .install
         case (.intact, let old?) where old.id == release.id, (.damaged, let old?) where old.id == release.id: return nil
         case (.intact, let old?) where old.contentDigest == release.contentDigest: action = .relabel

@@ -145,20 +145,31 @@ public struct Planner: Sendable {
     /// Adds the bytes to each change, content that several models share once, and checks that the disk has room.
     private func count(_ result: inout Result) {
         var counted: Set<Digest> = []
-        var needed: Int64 = 0
-        result.changes = result.changes.map { change in
+        var changes: [Change] = []
+        var room = observed.freeBytes.map { $0 - Self.reserveBytes }
+        for change in result.changes {
+            let before = counted
             let bytes = bytes(of: change, counted: &counted)
-            needed = saturatingSum(needed, bytes.download)
-            return Change(
-                model: change.model, action: change.action, from: change.from, to: change.to, release: change.release,
-                reason: change.reason, steps: change.steps, bytes: bytes)
+            if let free = room, bytes.download > 0 {
+                // Changes are admitted while they fit: a small one need not wait because of a large one.
+                guard bytes.download <= free else {
+                    counted = before
+                    result.problems.append(
+                        Fault(
+                            .diskFull(
+                                neededBytes: saturatingSum(bytes.download, Self.reserveBytes),
+                                freeBytes: saturatingSum(free, Self.reserveBytes)), model: change.model))
+                    continue
+                }
+                room = free - bytes.download
+            }
+            changes.append(
+                Change(
+                    model: change.model, action: change.action, from: change.from, to: change.to,
+                    release: change.release,
+                    reason: change.reason, steps: change.steps, bytes: bytes))
         }
-        guard let free = observed.freeBytes, needed > 0, saturatingSum(needed, Self.reserveBytes) > free else { return }
-        let fetching = result.changes.filter { $0.bytes.download > 0 }
-        result.problems += fetching.map {
-            Fault(.diskFull(neededBytes: saturatingSum(needed, Self.reserveBytes), freeBytes: free), model: $0.model)
-        }
-        result.changes.removeAll { $0.bytes.download > 0 }
+        result.changes = changes
     }
 
     private func bytes(of change: Change, counted: inout Set<Digest>) -> Change.Bytes {

@@ -101,12 +101,20 @@ extension ObservedModel {
 }
 
 extension [KnownRelease] {
-    /// The other content that a release's version was known with, if there is such.
-    public func contradiction(to release: Release) -> Digest? {
-        let same = filter {
-            $0.origin == release.origin && $0.include == release.include && $0.id.version == release.version
+    /// The other content that a release's version was last known with, if there is such.
+    ///
+    /// - Parameter active: What is active: for its own version it alone counts.
+    public func contradiction(to release: Release, active: Release?) -> Digest? {
+        if let active, active.version == release.version, active.include == release.include,
+            active.origin.repository == release.origin.repository
+        {
+            return active.contentDigest == release.contentDigest ? nil : active.contentDigest
         }
-        guard !same.isEmpty, !same.contains(where: { $0.id.contentDigest == release.contentDigest }) else { return nil }
-        return same.first?.id.contentDigest
+        let latest = last {
+            $0.origin.repository == release.origin.repository && $0.include == release.include
+                && $0.id.version == release.version
+        }
+        guard let latest, latest.id.contentDigest != release.contentDigest else { return nil }
+        return latest.id.contentDigest
     }
 }

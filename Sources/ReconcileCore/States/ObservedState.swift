@@ -39,6 +39,9 @@ public enum Slot: Codable, Hashable, Sendable {
     case intact(Generation)
     /// A link to a generation with files that are not.
     case damaged(Generation, [Damage])
+    /// A link of ours to a generation whose record is missing or unreadable, by its directory: it works, but it is not known
+    /// what it should be.
+    case lost(directory: String)
     /// A file, directory or link that reconcile did not make.
     case foreign
 
@@ -46,7 +49,7 @@ public enum Slot: Codable, Hashable, Sendable {
     public var generation: Generation? {
         switch self {
         case .intact(let generation), .damaged(let generation, _): generation
-        case .empty, .foreign: nil
+        case .empty, .foreign, .lost: nil
         }
     }
 }

@@ -50,7 +50,7 @@ package struct Applier: Sendable {
             let fetching = changes.filter { $0.steps.contains(.fetch) }
             for change in fetching.prefix(Self.width) { add(change, to: &group) }
             var waiting = fetching.dropFirst(Self.width)
-            for change in changes where !change.steps.contains(.fetch) {
+            for change in changes where !change.steps.contains(.fetch) && change.action != .remove {
                 settings.report(began(change))
                 queue.append(change, Prepared(preparation: .ready(nil), spent: .zero))
             }
@@ -69,6 +69,12 @@ package struct Applier: Sendable {
                     break
                 }
             }
+        }
+        // Removals last: nothing goes before its successor is there.
+        for change in changes where change.action == .remove {
+            settings.report(began(change))
+            outcomes[change.model] = await rollOut(
+                change, Prepared(preparation: .ready(nil), spent: .zero), among: queue.unfinished)
         }
         return changes.compactMap { outcomes[$0.model] }
     }
@@ -175,7 +181,7 @@ package struct Applier: Sendable {
             if let fault = try await unmetRequirement(of: change, among: pending) { return .failed(fault) }
             var runner = RolloutRunner(
                 change: change, desired: desired[change.model], observed: observed, fetched: fetched, writer: writer,
-                hooks: HookRunner(), now: now, aside: aside, report: settings.report)
+                hooks: HookRunner(), now: settings.clock(), aside: aside, report: settings.report)
             return await runner.run()
         } catch is CancellationError {
             return .interrupted

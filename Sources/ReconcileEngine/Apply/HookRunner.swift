@@ -55,7 +55,7 @@ package struct HookRunner: Sendable {
         within seconds: Int64
     ) async throws -> Answer {
         do {
-            var request = WebClient.Request(url: try Environment.reveal(url))
+            var request = WebClient.Request(url: try Environment.reveal(url), shown: "the address of the hook")
             (request.method, request.body, request.timeoutSeconds, request.allowsInsecure) = (
                 method, body, seconds, true
             )

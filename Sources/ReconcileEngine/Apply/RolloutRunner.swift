@@ -47,7 +47,7 @@ package struct RolloutRunner {
         let memory = observed.memory
         let good = observed.goodGeneration
         return Rollout.Context(
-            hasPredecessor: isTrial ? good != nil : observed.slot.generation != nil,
+            hasPredecessor: isTrial ? good != nil : (observed.slot.generation ?? good) != nil,
             wasConfirmed: digest.map { memory.wasConfirmed($0) || good?.release.contentDigest == $0 } ?? false,
             onFailure: desired?.policy.onFailure ?? .rollback, probeAttempts: desired?.probe?.attempts ?? 3,
             probesBegun: isTrial && memory.trial?.release == change.to ? min(memory.trial?.attempts ?? 0, 1000) : 0,
@@ -119,17 +119,13 @@ package struct RolloutRunner {
             return .done
         case .check: return try await ask(.check, staged())
         case .activate:
-            if let aside, observed.slot == .foreign {
-                try writer.adopt(model, staged().directory, aside: aside)
-            } else {
-                try writer.activate(model, staged().directory)
-            }
+            try activate()
             return .done
         case .reload:
-            try rememberAttempt()
+            rememberAttempt()
             return try await ask(.reload, staged())
         case .probe:
-            try rememberAttempt()
+            rememberAttempt()
             return try await ask(.probe, staged())
         case .confirm:
             try confirm()
@@ -138,6 +134,20 @@ package struct RolloutRunner {
             try writer.remove(model, at: now)
             return .done
         case .revert: return .failed(Fault(.bug(detail: "a revert is never planned")))
+        }
+    }
+
+    /// Moves the link. A trial is remembered first, so that a full disk is noticed while nothing has changed.
+    private mutating func activate() throws {
+        let (id, directory) = try staged()
+        if change.reason != .held, change.steps.contains(.probe) || change.steps.contains(.reload) {
+            memory.trial = Memory.Trial(release: id, attempts: 0)
+            try writer.remember(memory, of: change.model)
+        }
+        if let aside, observed.slot == .foreign {
+            try writer.adopt(change.model, directory, aside: aside)
+        } else {
+            try writer.activate(change.model, directory)
         }
     }
 
@@ -155,13 +165,16 @@ package struct RolloutRunner {
 
     /// The wanted release with its directory.
     private func staged() throws -> (release: ReleaseID, directory: String) {
-        guard let directory, let release = change.to else { throw Fault(.bug(detail: "nothing is staged")) }
+        guard let directory, let release = change.to else {
+            throw Fault(.notKept(version: change.to?.version.description, kept: []), model: change.model)
+        }
         return (release, directory)
     }
 
     /// What was active before: in a finished trial the last good one.
     private var predecessor: (release: ReleaseID, directory: String)? {
-        let generation = observed.trial?.release.id == change.to ? observed.goodGeneration : observed.slot.generation
+        let isTrial = observed.trial?.release.id == change.to
+        let generation = isTrial ? observed.goodGeneration : observed.slot.generation ?? observed.goodGeneration
         return generation.map { ($0.release.id, $0.directory) }
     }
 
@@ -204,13 +217,17 @@ package struct RolloutRunner {
     }
 
     /// An interrupted reload or probe is an attempt, so it is counted before it begins.
-    private mutating func rememberAttempt() throws {
-        guard let release = change.to, observed.good != directory,
-            directory == writer.reader.activeDirectory(of: change.model),
-            change.reason != .held
+    private mutating func rememberAttempt() {
+        guard let release = change.to, observed.good != directory, change.reason != .held,
+            directory == writer.reader.activeDirectory(of: change.model)
         else { return }
         memory.trial = Memory.Trial(release: release, attempts: rollout.probeCount)
-        try writer.remember(memory, of: change.model)
+        do {
+            try writer.remember(memory, of: change.model)
+        } catch {
+            // The link has moved: what matters now is to find out whether the new one works.
+            report(.warning("an attempt with \(change.model) could not be written down"))
+        }
     }
 
     /// The link first: from then on the trial is over, whatever is remembered of it.
@@ -231,7 +248,6 @@ package struct RolloutRunner {
                 Memory.Quarantine(
                     release: release, cause: cause, at: now, trialInputs: desired?.trialInputs ?? Hashing.digest(of: "")
                 ))
-            memory.approvals.removeAll { $0.to == release.contentDigest }
         case .undecided(let cause):
             let attempts = min(memory.undecided.first { $0.release == release }?.attempts ?? 0, 1000) + 1
             memory.undecided.removeAll { $0.release.contentDigest == release.contentDigest }
@@ -260,7 +276,7 @@ package struct RolloutRunner {
             try writer.remember(memory, of: change.model)
         } catch {
             // The link is back, which is what counts; the trial that is still remembered is of no release that is active.
-            report(.warning("the end of the trial of \(change.model) could not be written down: \(error)"))
+            report(.warning("the end of the trial of \(change.model) could not be written down"))
         }
     }
 }

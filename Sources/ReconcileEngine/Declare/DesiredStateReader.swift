@@ -69,6 +69,9 @@ struct DesiredStateReader {
         let factsText = facts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)\n" }.joined()
         for entry in root["models"]?.entries ?? [] {
             guard let name = ModelName(entry.key) else { continue }
+            if entry.value.isNull {
+                decoder.report(entry.mark, "the model “\(name)” says nothing; it needs “from” and “version”")
+            }
             if let first = folded.updateValue(entry, forKey: name.folded) {
                 decoder.report(entry.mark, "“\(entry.key)” and “\(first.key)” differ only in case")
             }

@@ -11,6 +11,23 @@ package enum Environment {
     ///
     /// - Throws: ``Fault`` of kind `secretMissing`, or `system`.
     package static func reveal(_ secret: SecretText) throws -> String {
+        let text = try read(secret)
+        // A line break inside would end up in headers, and in the words of errors about them.
+        guard text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F }) else {
+            throw Fault(.secretMissing(name: "\(name(of: secret)) holds control characters"))
+        }
+        return text
+    }
+
+    private static func name(of secret: SecretText) -> String {
+        switch secret {
+        case .literal: "a text of the file"
+        case .environment(let name): "the environment variable \(name)"
+        case .file(let path): "the file \(path)"
+        }
+    }
+
+    private static func read(_ secret: SecretText) throws -> String {
         switch secret {
         case .literal(let text): return text
         case .environment(let name):

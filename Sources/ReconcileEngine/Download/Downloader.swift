@@ -132,8 +132,8 @@ package struct Downloader: Sendable {
         do {
             switch location {
             case .file(let path): return try await copy(path, file, into: partial, received)
-            case .web(let url, let token, let allowsInsecure):
-                var request = WebClient.Request(url: url)
+            case .web(let url, let shown, let token, let allowsInsecure):
+                var request = WebClient.Request(url: url, shown: shown)
                 (request.token, request.allowsInsecure) = (token, allowsInsecure)
                 return try await stream(request, file, into: partial, received)
             }
@@ -159,7 +159,7 @@ package struct Downloader: Sendable {
         let start = partial.count
         if start > 0 { request.headers.append(("Range", "bytes=\(start)-")) }
         let response = try await client.send(request)
-        let shown = WebAddress.shown(request.url)
+        let shown = request.shown
         switch response.status {
         case 200 where start > 0: try partial.restart()
         case 200: break

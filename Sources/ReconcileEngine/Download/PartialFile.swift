@@ -92,7 +92,7 @@ package final class PartialFile {
             var rest = line.length
             while rest > 0 {
                 let wanted = Int(min(rest, Int64(buffer.count)))
-                let got = pread(data, buffer.baseAddress, wanted, off_t(count + line.length - rest))
+                let got = pread(data, buffer.baseAddress, wanted, off_t(count + (line.length - rest)))
                 guard got > 0 else { break }
                 let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<got])
                 candidate.update(bytes)
@@ -191,5 +191,11 @@ package final class PartialFile {
 
 /// open(2) in a place where no method hides it.
 private enum SystemOpen {
-    static func readWrite(_ path: FilePath) -> CInt { open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) }
+    static func readWrite(_ path: FilePath) -> CInt {
+        let descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor < 0, errno == EACCES else { return descriptor }
+        // A crash just before the rename leaves a complete file that is read-only already.
+        chmod(path.string, 0o600)
+        return open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    }
 }

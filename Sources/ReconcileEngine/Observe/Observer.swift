@@ -66,12 +66,14 @@ package struct Observer: Sendable {
         var model = ObservedModel(memory: try reader.memory(of: name))
         var restamps: [String: GenerationRecord] = [:]
         let active = reader.activeDirectory(of: name)
+        model.good = reader.goodDirectory(of: name)
         for directory in try reader.generationDirectories(of: name) where directory != active {
-            guard let found = try await inspect(name, directory), found.damage.isEmpty else { continue }
+            guard let found = try await inspect(name, directory) else { continue }
+            // The last good one is what a failed trial goes back to: damaged is better than gone, and is repaired then.
+            guard found.damage.isEmpty || directory == model.good else { continue }
             model.generations.append(found.generation)
             restamps[directory] = found.restamp
         }
-        model.good = reader.goodDirectory(of: name)
         model.slot = slot(name, active)
         if let active, let found = try await inspect(name, active) {
             model.slot = found.damage.isEmpty ? .intact(found.generation) : .damaged(found.generation, found.damage)
@@ -84,8 +86,8 @@ package struct Observer: Sendable {
 
     /// What stands at the link's place when it is not a link to a generation with a readable record.
     private func slot(_ name: ModelName, _ active: String?) -> Slot {
-        guard active == nil, DiskReader.entry(at: reader.layout.link(name)) != nil else { return .empty }
-        return .foreign
+        if let active { return .lost(directory: active) }
+        return DiskReader.entry(at: reader.layout.link(name)) == nil ? .empty : .foreign
     }
 
     /// What is known of one generation; `nil` when its record is missing or unreadable, so that it counts as not there.
@@ -138,12 +140,14 @@ package struct Observer: Sendable {
         let place = path.pushing(FilePath(file.path.description))
         guard let entry = DiskReader.entry(at: place) else { return Damage(path: file.path, kind: .missing) }
         if !deep, GenerationRecord.Stamp(entry) == stamp { return nil }
-        guard entry.kind == .file, entry.size == file.size,
-            try await Hashing.digest(ofFile: place).digest == file.sha256
-        else {
+        guard entry.kind == .file, entry.size == file.size else { return Damage(path: file.path, kind: .altered) }
+        do {
+            return try await Hashing.digest(ofFile: place).digest == file.sha256
+                ? nil : Damage(path: file.path, kind: .altered)
+        } catch is Fault {
+            // A file that cannot be read (a bad sector) is of no more use than one with other bytes.
             return Damage(path: file.path, kind: .altered)
         }
-        return nil
     }
 
     /// How many bytes of each file need not be fetched: whole blobs, and what partial downloads have safely.

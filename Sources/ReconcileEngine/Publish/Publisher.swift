@@ -71,7 +71,7 @@ public struct Publisher: Sendable {
             changelog: description.changelog,
             license: description.license, requires: description.requires, files: files)
         let bytes = try JSONFile.bytes(of: release)
-        try place(FilePath(source), release, bytes)
+        try await place(FilePath(source), release, bytes)
         index.releases.append(
             CatalogIndex.Entry(
                 version: release.version, channel: release.channel, publishedAt: now,
@@ -176,9 +176,18 @@ public struct Publisher: Sendable {
         return files
     }
 
+    /// The directories between a file and the root of its release.
+    private static func parents(of path: ReleasePath, below root: FilePath) -> [FilePath] {
+        var directory = root
+        return path.components.dropLast().map { component in
+            directory = directory.appending(String(component))
+            return directory
+        }
+    }
+
     /// Copies the files and the release file beside their final place and renames them in, so that a crash leaves nothing
     /// that looks published.
-    private func place(_ source: FilePath, _ release: CatalogRelease, _ bytes: [UInt8]) throws {
+    private func place(_ source: FilePath, _ release: CatalogRelease, _ bytes: [UInt8]) async throws {
         let final = directory.appending(release.version.description)
         let temporary = directory.appending(".publish-\(release.version)")
         try disk.makeDirectory(directory)
@@ -188,9 +197,12 @@ public struct Publisher: Sendable {
             let target = temporary.pushing(FilePath(file.path.description))
             try disk.makeDirectory(target.removingLastComponent())
             try disk.duplicate(source.pushing(FilePath(file.path.description)), at: target)
-            guard DiskReader.entry(at: target)?.size == file.size else {
+            guard try await Hashing.digest(ofFile: target).digest == file.sha256 else {
                 throw Fault(.unusable(what: "“\(file.path)”", detail: "it changed while it was published"))
             }
+        }
+        for directory in Set(release.files.flatMap { Self.parents(of: $0.path, below: temporary) }) {
+            try disk.synchroniseDirectory(directory)
         }
         try disk.write(bytes, to: temporary.appending("release.json"))
         // A directory without an index entry is what a crash left: nobody was told of it.

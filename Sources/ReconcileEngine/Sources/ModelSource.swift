@@ -6,13 +6,13 @@ package enum Location: Sendable, Hashable {
     /// In a file of this machine.
     case file(FilePath)
     /// On a server, which is given the token of its source.
-    case web(url: String, token: SecretText?, allowsInsecure: Bool)
+    case web(url: String, shown: String, token: SecretText?, allowsInsecure: Bool)
 
     /// The location for people, without what may be secret.
     package var shown: String {
         switch self {
         case .file(let path): path.string
-        case .web(let url, _, _): WebAddress.shown(url)
+        case .web(_, let shown, _, _): shown
         }
     }
 }

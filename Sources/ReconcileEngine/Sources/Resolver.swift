@@ -80,6 +80,7 @@ package struct Resolver: Sendable {
                 continue
             }
             let builds = inRange[index...].prefix { $0.version.hasSamePrecedence(as: listing.version) }
+                .filter { self.obstacle(to: $0, desired) == nil }
             guard builds.count == 1 else { throw Fault(.ambiguous(versions: builds.map(\.version.description))) }
             let release = try await release(listing, of: source, question)
             candidates.append(Candidate(version: listing.version, verdict: verdict(on: release, listing, question)))
@@ -130,7 +131,9 @@ package struct Resolver: Sendable {
     }
 
     private func verdict(on release: Release, _ listing: Listing, _ question: Question) -> Candidate.Verdict {
-        if let known = question.known.contradiction(to: release) {
+        if let known = question.known.contradiction(
+            to: release, active: question.known.isEmpty ? nil : question.observed.slot.generation?.release)
+        {
             return .excluded(.republished(known: known), release)
         }
         if let obstacle = factObstacle(to: release) { return .excluded(obstacle, release) }

@@ -23,7 +23,7 @@ package struct WebClient: Sendable {
     /// What is asked.
     package struct Request: Sendable {
         package var method = "GET"
-        package var url: String
+        package let url: String
         /// Headers that say nothing secret; they go along with redirects.
         package var headers: [(String, String)] = []
         /// Headers that may hold secrets; like the token and the body they never reach another origin.
@@ -34,7 +34,21 @@ package struct WebClient: Sendable {
         /// How long until the answer's head must be there, in seconds.
         package var timeoutSeconds: Int64 = 30
 
-        package init(url: String) { self.url = url }
+        /// The address for people; one that is a secret is named by where it comes from.
+        package let shown: String
+        private let isSecret: Bool
+
+        /// A request for an address.
+        ///
+        /// - Parameter shown: What people may see of it, when the address itself is a secret.
+        package init(url: String, shown: String? = nil) {
+            self.url = url
+            self.shown = shown ?? WebAddress.shown(url)
+            isSecret = shown != nil
+        }
+
+        /// What people may see of an address that the request was redirected to.
+        func shown(_ target: URL) -> String { isSecret ? shown : WebAddress.shown(target.absoluteString) }
     }
 
     /// What is answered: the head, and the body as it comes.
@@ -78,19 +92,19 @@ package struct WebClient: Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable`, `insecureAddress` or `secretMissing`; `CancellationError`.
     package func send(_ request: Request) async throws -> Response {
         guard let first = URL(string: request.url) else {
-            throw Fault(.sourceUnreachable(url: WebAddress.shown(request.url), detail: "this is not an address"))
+            throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
         let token = try request.token.map(Environment.reveal)
         var target = first
         for _ in 0..<10 {
             guard WebAddress.isAllowed(target.absoluteString, allowsInsecure: request.allowsInsecure) else {
-                throw Fault(.insecureAddress(url: WebAddress.shown(target.absoluteString)))
+                throw Fault(.insecureAddress(url: request.shown(target)))
             }
             let isTrusted = WebAddress.haveSameOrigin(first, target)
             guard isTrusted || request.body == nil else {
                 throw Fault(
                     .sourceUnreachable(
-                        url: WebAddress.shown(request.url), detail: "it redirects a body to another server"))
+                        url: request.shown, detail: "it redirects a body to another server"))
             }
             let response = try await execute(request, at: target, isTrusted: isTrusted, token: token)
             guard Self.redirects.contains(response.status), let location = response.header("Location") else {
@@ -101,12 +115,12 @@ package struct WebClient: Sendable {
             else {
                 throw Fault(
                     .sourceUnreachable(
-                        url: WebAddress.shown(target.absoluteString),
+                        url: request.shown(target),
                         detail: "it redirects to an address that is not allowed"))
             }
             target = next
         }
-        throw Fault(.sourceUnreachable(url: WebAddress.shown(request.url), detail: "it redirects more than 10 times"))
+        throw Fault(.sourceUnreachable(url: request.shown, detail: "it redirects more than 10 times"))
     }
 
     private func execute(_ request: Request, at url: URL, isTrusted: Bool, token: String?) async throws -> Response {
@@ -126,7 +140,7 @@ package struct WebClient: Sendable {
             throw CancellationError()
         } catch {
             try Task.checkCancellation()
-            throw Fault(.sourceUnreachable(url: WebAddress.shown(url.absoluteString), detail: Self.words(for: error)))
+            throw Fault(.sourceUnreachable(url: request.shown(url), detail: Self.words(for: error)))
         }
     }
 
@@ -158,7 +172,8 @@ package struct WebClient: Sendable {
         if text.contains("certificate") || text.contains("CERTIFICATE") { return "its certificate is not trusted" }
         if text.contains("not known") || text.contains("resolve") { return "its name cannot be resolved" }
         if text.contains("reset") { return "the connection was reset" }
-        return String(text.prefix(200))
+        // The words of an error may quote what was sent, secrets included: only its kind is told.
+        return (error as? HTTPClientError)?.shortDescription ?? "\(type(of: error))"
     }
 
     static let connectionRefused = "connection refused"

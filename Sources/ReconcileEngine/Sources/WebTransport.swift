@@ -24,7 +24,8 @@ package struct WebTransport: CatalogTransport {
         var last = Fault(.sourceUnreachable(url: path, detail: "it has no address"))
         for address in addresses {
             do {
-                return try await document(at: try url(address, path), limit: limit, revision: revision)
+                return try await document(
+                    at: try url(address, path), shown: shown(address, path), limit: limit, revision: revision)
             } catch let fault as Fault {
                 last = fault
             }
@@ -38,12 +39,20 @@ package struct WebTransport: CatalogTransport {
     }
 
     package func locations(of path: String) throws -> [Location] {
-        try addresses.map { .web(url: try url($0, path), token: token, allowsInsecure: allowsInsecure) }
+        try addresses.map {
+            .web(url: try url($0, path), shown: shown($0, path), token: token, allowsInsecure: allowsInsecure)
+        }
     }
 
-    package func shown(_ path: String) -> String {
-        guard let first = addresses.first, case .literal(let text) = first else { return path }
-        return WebAddress.shown(text.hasSuffix("/") ? text + path : "\(text)/\(path)")
+    package func shown(_ path: String) -> String { addresses.first.map { shown($0, path) } ?? path }
+
+    /// An address that is a secret is named by where it comes from.
+    private func shown(_ address: SecretText, _ path: String) -> String {
+        switch address {
+        case .literal(let text): WebAddress.shown(text.hasSuffix("/") ? text + path : "\(text)/\(path)")
+        case .environment(let name): "(the address in $\(name))/\(path)"
+        case .file(let file): "(the address in \(file))/\(path)"
+        }
     }
 
     private func url(_ address: SecretText, _ path: String) throws -> String {
@@ -58,11 +67,13 @@ package struct WebTransport: CatalogTransport {
     .intersection(CharacterSet(charactersIn: "\u{21}"..."\u{7E}"))
 
     /// Tries a document a few times, because servers hiccup.
-    private func document(at url: String, limit: Int, revision: String?) async throws -> [UInt8] {
+    private func document(
+        at url: String, shown: String, limit: Int, revision: String?
+    ) async throws -> [UInt8] {
         var delay = Duration.milliseconds(250)
         for _ in 0..<2 {
             do {
-                return try await ask(url, limit: limit, revision: revision)
+                return try await ask(url, shown: shown, limit: limit, revision: revision)
             } catch let fault as Fault {
                 guard case .sourceUnreachable(_, let detail) = fault.kind, detail != WebClient.connectionRefused else {
                     throw fault
@@ -71,14 +82,13 @@ package struct WebTransport: CatalogTransport {
             try await Task.sleep(for: delay * Double.random(in: 0.5...1.5))
             delay *= 2
         }
-        return try await ask(url, limit: limit, revision: revision)
+        return try await ask(url, shown: shown, limit: limit, revision: revision)
     }
 
-    private func ask(_ url: String, limit: Int, revision: String?) async throws -> [UInt8] {
-        let shown = WebAddress.shown(url)
+    private func ask(_ url: String, shown: String, limit: Int, revision: String?) async throws -> [UInt8] {
         let cached = cache.entry(for: url)
         if let cached, let revision, Self.matches(cached.body, revision) { return cached.body }
-        var request = WebClient.Request(url: url)
+        var request = WebClient.Request(url: url, shown: shown)
         (request.token, request.allowsInsecure) = (token, allowsInsecure)
         if let tag = cached?.tag { request.headers.append(("If-None-Match", tag)) }
         let response = try await client.send(request)

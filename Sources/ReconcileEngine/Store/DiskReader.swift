@@ -66,12 +66,16 @@ package enum DiskReader {
         }
         defer { closedir(stream) }
         var names: [String] = []
-        while let entry = readdir(stream) {
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             if name != ".", name != ".." { names.append(name) }
         }
+        // A listing that breaks off must not look like a short one: what is missing in it would be deleted.
+        guard errno == 0 else { throw systemFault("read the directory", directory) }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
@@ -116,7 +120,8 @@ package enum DiskReader {
             place = place.removingLastComponent()
             if place.isEmpty { place = "." }
         }
-        let (bytes, overflow) = Int64(information.f_bavail).multipliedReportingOverflow(by: Int64(information.f_frsize))
+        let (bytes, overflow) = Int64(clamping: information.f_bavail).multipliedReportingOverflow(
+            by: Int64(clamping: information.f_frsize))
         return overflow ? .max : bytes
     }
 

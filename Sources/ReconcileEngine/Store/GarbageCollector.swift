@@ -39,9 +39,11 @@ package struct GarbageCollector {
     package func collect(keep: [ModelName: Policy.Keep]) async throws -> [Item] {
         var items: [Item] = []
         var used: Set<String> = []
+        var isCertain = true
         let observer = Observer(reader: reader)
         for name in try reader.modelNames().sorted() {
-            let (model, _) = try await observer.observe(name)
+            // A model that cannot be read keeps all it has; it does not keep the others from being tidied.
+            let model = (try? await observer.observe(name))?.0 ?? ObservedModel()
             let expired = Retention.expired(model, keep: keep[name] ?? Policy().keep, now: now)
             for generation in expired {
                 items.append(Item(kind: "generation", name: "\(name) \(generation.release.version)", bytes: 0))
@@ -52,11 +54,15 @@ package struct GarbageCollector {
             let gone = Set(expired.map(\.directory))
             for file in try DiskReader.names(in: reader.layout.generations(name))
             where file.hasSuffix(".json") && !gone.contains(String(file.dropLast(5))) {
-                guard let record = try? reader.record(of: name, String(file.dropLast(5))) else { continue }
+                guard let record = try? reader.record(of: name, String(file.dropLast(5))) else {
+                    isCertain = false
+                    continue
+                }
                 for entry in record.release.files { used.insert(entry.sha256.description) }
             }
         }
-        items += try sweepBlobs(used)
+        // Where a record cannot be read, it is not known which content is needed.
+        if isCertain { items += try sweepBlobs(used) }
         items += try sweep(reader.layout.trash, kind: "trash", olderThan: Self.trashSeconds)
         items += try sweep(reader.layout.partials, kind: "partial", olderThan: Self.partialSeconds)
         return items
