@@ -75,7 +75,7 @@ public struct Reconciler: Sendable {
         let resolutions = try await resolver.resolve(questions)
         return Survey(
             declaration: declaration, layout: layout, cache: cache, sources: sources, lock: lock,
-            observation: observation,
+            observation: observation, isRemote: other != nil,
             resolutions: resolutions, selectors: declaration.selectors(lock: lock?.lock),
             notices: lock.map { declaration.silences(of: $0.lock) } ?? [], now: now)
     }

@@ -9,6 +9,8 @@ package struct Survey: Sendable {
     package let sources: [String: any ModelSource]
     package let lock: (lock: Lockfile, digest: Digest)?
     package var observation: Observer.Observation
+    /// Whether another machine was observed, by its status.
+    package var isRemote = false
     package let resolutions: [ModelName: Resolution]
     package let selectors: [ModelName: Digest]
     package let notices: [Plan.Notice]
@@ -46,6 +48,11 @@ package struct Survey: Sendable {
     }
 
     private func localBytes(for changes: [Change]) -> [Digest: Int64] {
+        guard !isRemote else {
+            // Of another machine it is known what its generations hold.
+            let files = observation.state.models.values.flatMap { $0.generations.flatMap(\.release.files) }
+            return Dictionary(files.map { ($0.sha256, $0.size) }, uniquingKeysWith: { first, _ in first })
+        }
         let observer = Observer(reader: StoreReader(layout: layout))
         var local: [Digest: Int64] = [:]
         for change in changes {

@@ -50,14 +50,17 @@ public struct Problems: Error, Sendable {
     /// Notes all problems of another report.
     public mutating func add(_ other: Problems) { list += other.list }
 
-    /// All problems, one after the other, in the order of their places.
+    /// How many problems are spelt out; a file with more is not one of ours.
+    private static let limit = 100
+
+    /// All problems, one after the other, in the order of their places; the first hundred are spelt out.
     public var description: String {
-        list.enumerated()
-            .sorted {
-                ($0.element.mark.source.name, $0.element.mark.line, $0.element.mark.column, $0.offset)
-                    < ($1.element.mark.source.name, $1.element.mark.line, $1.element.mark.column, $1.offset)
-            }
-            .map(\.element.description)
-            .joined(separator: "\n")
+        let sorted = list.enumerated().sorted { left, right in
+            let (a, b) = (left.element.mark, right.element.mark)
+            return (a.source.name, a.line, a.column, left.offset) < (b.source.name, b.line, b.column, right.offset)
+        }
+        let shown = sorted.prefix(Self.limit).map(\.element.description)
+        let more = sorted.count > Self.limit ? ["… and \(sorted.count - Self.limit) more"] : []
+        return (shown + more).joined(separator: "\n")
     }
 }

@@ -72,6 +72,7 @@ package struct Downloader: Sendable {
         }
         var remaining = locations
         var idle = 0
+        var best: Int64 = 0
         var total: Int64 = 0
         while let location = remaining.first {
             if partial.count > file.size { try partial.restart() }
@@ -101,7 +102,9 @@ package struct Downloader: Sendable {
                 if remaining.isEmpty { throw Fault(.sourceInvalid(url: location.shown, detail: detail)) }
             case .failed(let fault):
                 try partial.checkpoint()
-                idle = partial.count > before ? 0 : idle + 1
+                // Only bytes that never came before are progress: a server that begins anew each time makes none.
+                idle = partial.count > max(best, before) ? 0 : idle + 1
+                best = max(best, partial.count)
                 guard idle < Self.idleLimit, Self.mayPass(fault) || remaining.count > 1 else { throw fault }
                 if !Self.mayPass(fault) { remaining.removeFirst() } else { remaining.append(remaining.removeFirst()) }
                 // Exponential backoff with full jitter, so that many machines do not come back together.
@@ -184,7 +187,8 @@ package struct Downloader: Sendable {
     private func copy(
         _ path: FilePath, _ file: ReleaseFile, into partial: PartialFile, _ received: (Int) -> Void
     ) async throws -> Ending {
-        let descriptor = open(path.string, O_RDONLY | O_CLOEXEC)
+        // Something that is no file, such as a pipe, would be waited for without end.
+        let descriptor = open(path.string, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { return .failed(Fault(.sourceLacks(url: path.string))) }
         defer { close(descriptor) }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Hashing.bufferBytes, alignment: 4096)

@@ -146,6 +146,9 @@ package struct DirectoryTransport: CatalogTransport {
     package func document(_ path: String, limit: Int, revision: String?) async throws -> [UInt8] {
         let place = root.pushing(FilePath(path))
         let bytes: [UInt8]?
+        guard DiskReader.entry(at: place)?.kind != .other else {
+            throw Fault(.sourceInvalid(url: place.string, detail: "it is not a file"))
+        }
         do {
             bytes = try DiskReader.contents(of: place, limit: limit)
         } catch let fault as Fault {

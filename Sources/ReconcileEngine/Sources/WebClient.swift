@@ -74,10 +74,14 @@ package struct WebClient: Sendable {
         }
 
         /// The whole body, if it has no more than `limit` bytes.
-        func body(limit: Int) async throws -> [UInt8]? {
+        ///
+        /// - Parameter seconds: How long all of it may take.
+        func body(limit: Int, within seconds: Int64 = 120) async throws -> [UInt8]? {
+            let deadline = ContinuousClock.now + .seconds(seconds)
             var bytes: [UInt8] = []
             let isWhole = try await read { piece in
                 guard bytes.count + piece.count <= limit else { return false }
+                guard ContinuousClock.now < deadline else { throw HTTPClientError.deadlineExceeded }
                 bytes += piece
                 return true
             }

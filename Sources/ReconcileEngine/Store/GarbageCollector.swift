@@ -64,7 +64,7 @@ package struct GarbageCollector {
         // Where a record cannot be read, it is not known which content is needed.
         if isCertain { items += try sweepBlobs(used) }
         items += try sweep(reader.layout.trash, kind: "trash", olderThan: Self.trashSeconds)
-        items += try sweep(reader.layout.partials, kind: "partial", olderThan: Self.partialSeconds)
+        items += try await sweepPartials()
         return items
     }
 
@@ -108,13 +108,31 @@ package struct GarbageCollector {
             let newest = [path, path.appending("data")].compactMap { DiskReader.entry(at: $0) }.max {
                 $0.modified < $1.modified
             }
-            guard let newest, isOlder(newest, than: name.hasPrefix("removed-") || kind == "partial" ? seconds : 0)
+            guard let newest, isOlder(newest, than: name.hasPrefix("removed-") ? seconds : 0)
             else { return nil }
             if writer != nil { try Disk().removeTree(path) }
             return Item(
                 kind: kind, name: String(name.prefix(40)),
                 bytes: DiskReader.entry(at: path.appending("data"))?.size ?? 0)
         }
+    }
+
+    /// Abandoned downloads; one that a process holds is being resumed, however old it is.
+    private func sweepPartials() async throws -> [Item] {
+        var items: [Item] = []
+        for name in try DiskReader.names(in: reader.layout.partials) {
+            let path = reader.layout.partials.appending(name)
+            let data = DiskReader.entry(at: path.appending("data"))
+            guard let newest = data ?? DiskReader.entry(at: path), isOlder(newest, than: Self.partialSeconds) else { continue }
+            if writer != nil {
+                guard
+                    let lock = try? await StoreLock.take(path.appending("lock"), holder: "gc", patience: .zero)
+                else { continue }
+                try withExtendedLifetime(lock) { try Disk().removeTree(path) }
+            }
+            items.append(Item(kind: "partial", name: String(name.prefix(12)), bytes: data?.size ?? 0))
+        }
+        return items
     }
 
     private func isOlder(_ entry: DiskReader.Entry, than seconds: Int64) -> Bool {
