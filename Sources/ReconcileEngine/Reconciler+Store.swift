@@ -143,7 +143,7 @@ extension Reconciler {
         return try await GarbageCollector(writer: writer, now: settings.clock()).collect(keep: keep)
     }
 
-    /// Takes a model that is no longer declared out of the store; its files stay in the trash for a day.
+    /// Takes a model that is no longer declared out of the store; its files stay for a day.
     ///
     /// - Parameter evenProtected: Whether a model that was declared with `protect` goes too.
     /// - Throws: ``Fault`` of kind `stillDeclared`, `protected` or `modelUnknown`.
@@ -153,14 +153,12 @@ extension Reconciler {
             throw Fault(.stillDeclared(place: desired.place), model: model)
         }
         let layout = StoreLayout(root: declaration.store)
-        guard try StoreReader(layout: layout).modelNames().contains(model) else {
-            throw Fault(.modelUnknown(name: model.description, nearest: nil))
-        }
         let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
         let (observed, _) = try await Observer(reader: writer.reader).observe(model)
+        guard observed.isPresent else { throw Fault(.modelUnknown(name: model.description, nearest: nil)) }
         guard evenProtected || !observed.memory.isProtected else { throw Fault(.protected, model: model) }
         let now = settings.clock()
-        try writer.remove(model, at: now)
+        try writer.remove(model)
         let active = observed.slot.generation?.release.id
         record(
             [

@@ -65,7 +65,8 @@ extension ObservedModel {
 
     /// Whether something is to be written down or deleted.
     fileprivate func isUntidy(_ desired: DesiredModel?, _ selector: Digest?, at now: Timestamp) -> Bool {
-        guard isPresent, fault == nil else { return false }
+        guard fault == nil else { return false }
+        guard isPresent else { return !Retention.expired(self, keep: Policy().keep, now: now).isEmpty }
         return unrememberedConfirmation != nil || desired.map { $0.isProtected != memory.isProtected } ?? false
             || (memory.hold != nil && memory.hold(at: now, selector: selector) == nil)
             || !Retention.expired(self, keep: desired?.policy.keep ?? Policy().keep, now: now).isEmpty

@@ -113,6 +113,7 @@ import Testing
         text += try transcript(work)
         #expect(!work.exists("models/old"))
         #expect(work.exists("models/safe"))
+        #expect(!work.listing("models/.reconcile/generations/old").isEmpty, "readers of it may go on for a while")
         text +=
             try transcript(work, "remove", "vad") + transcript(work, "remove", "safe")
             + transcript(work, "remove", "safe", "--protected")

@@ -131,6 +131,12 @@ private func plan(
         #expect(expired(try model([90_000, 3000, 3700], active: 0), last: 1, within: 0) == ["1.2.0"])
     }
 
+    @Test func `keeps what is left of a removed model for a day`() throws {
+        var model = try model([86_401, 86_399], active: 0)
+        (model.slot, model.good) = (.empty, nil)
+        #expect(expired(model, last: 3, within: 30 * 86400) == ["1.0.0"])
+    }
+
     @Test func `keeps what is held, and not what is quarantined`() throws {
         var model = try model([90_000, 80_000, 10], active: 2)
         model.memory.hold = .init(

@@ -125,7 +125,7 @@ struct AdoptCommand: AsyncParsableCommand {
 struct RemoveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove",
-        abstract: "Take a model that is no longer declared out of the store; its files stay in the trash for a day.",
+        abstract: "Take a model that is no longer declared out of the store; its files stay for a day.",
         discussion: "EXAMPLE: reconcile remove old-vad")
 
     @Flag(name: .customLong("protected"), help: "Remove it even if it was declared with `protect: true`.")
@@ -140,7 +140,7 @@ struct RemoveCommand: AsyncParsableCommand {
     func run() async throws {
         try await running {
             try await run.reconciler(files).remove(model, evenProtected: evenProtected)
-            Output.data("Removed “\(model)”. Its files stay in .reconcile/trash for a day.\n")
+            Output.data("Removed “\(model)”. Its files stay for a day, for those that still read them.\n")
             return .success
         }
     }

@@ -84,8 +84,8 @@ public struct ObservedModel: Codable, Hashable, Sendable {
         return active
     }
 
-    /// Whether anything of the model is there.
-    public var isPresent: Bool { slot != .empty || !generations.isEmpty || good != nil }
+    /// Whether the model is installed; generations alone are only what is left of it.
+    public var isPresent: Bool { slot != .empty || good != nil }
 }
 
 /// What is on the disk now: looked at, never remembered.

@@ -131,7 +131,7 @@ package struct RolloutRunner {
             try confirm()
             return .done
         case .retire:
-            try writer.remove(model, at: now)
+            try writer.remove(model)
             return .done
         case .revert: return .failed(Fault(.bug(detail: "a revert is never planned")))
         }

@@ -8,8 +8,6 @@ package struct GarbageCollector {
     private let writer: StoreWriter?
     private let now: Timestamp
 
-    /// Trash of removed models stays this long, so that a mistake can be undone by hand.
-    private static let trashSeconds: Int64 = 86400
     /// A partial download that nobody touched for so long is abandoned.
     private static let partialSeconds: Int64 = 7 * 86400
     /// Blobs and temporary files that were written so recently may belong to a pass that is running.
@@ -63,7 +61,7 @@ package struct GarbageCollector {
         }
         // Where a record cannot be read, it is not known which content is needed.
         if isCertain { items += try sweepBlobs(used) }
-        items += try sweep(reader.layout.trash, kind: "trash", olderThan: Self.trashSeconds)
+        items += try sweepTrash()
         items += try await sweepPartials()
         return items
     }
@@ -102,18 +100,11 @@ package struct GarbageCollector {
         }
     }
 
-    private func sweep(_ directory: FilePath, kind: String, olderThan seconds: Int64) throws -> [Item] {
-        try DiskReader.names(in: directory).compactMap { name in
-            let path = directory.appending(name)
-            let newest = [path, path.appending("data")].compactMap { DiskReader.entry(at: $0) }.max {
-                $0.modified < $1.modified
-            }
-            guard let newest, isOlder(newest, than: name.hasPrefix("removed-") ? seconds : 0)
-            else { return nil }
-            if writer != nil { try Disk().removeTree(path) }
-            return Item(
-                kind: kind, name: String(name.prefix(40)),
-                bytes: DiskReader.entry(at: path.appending("data"))?.size ?? 0)
+    /// What a crash left of deletions.
+    private func sweepTrash() throws -> [Item] {
+        try DiskReader.names(in: reader.layout.trash).map { name in
+            if writer != nil { try Disk().removeTree(reader.layout.trash.appending(name)) }
+            return Item(kind: "trash", name: String(name.prefix(40)), bytes: 0)
         }
     }
 
@@ -123,7 +114,9 @@ package struct GarbageCollector {
         for name in try DiskReader.names(in: reader.layout.partials) {
             let path = reader.layout.partials.appending(name)
             let data = DiskReader.entry(at: path.appending("data"))
-            guard let newest = data ?? DiskReader.entry(at: path), isOlder(newest, than: Self.partialSeconds) else { continue }
+            guard let newest = data ?? DiskReader.entry(at: path), isOlder(newest, than: Self.partialSeconds) else {
+                continue
+            }
             if writer != nil {
                 guard
                     let lock = try? await StoreLock.take(path.appending("lock"), holder: "gc", patience: .zero)

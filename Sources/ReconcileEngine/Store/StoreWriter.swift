@@ -186,20 +186,15 @@ package struct StoreWriter: Sendable {
         try disk.remove(layout.record(model, directory))
     }
 
-    /// Takes a whole model out: first its link, then its last good one, then its generations to the trash, then its memory.
-    /// The trash keeps the files for a day.
+    /// Takes a whole model out: its link, its memory, and last its good one, so that a crash in between leaves a model that is
+    /// removed again. Its generations stay where they are for those that still read them; `gc` deletes them after a day.
     ///
     /// - Throws: ``Fault`` of kind `system`.
-    package func remove(_ model: ModelName, at now: Timestamp) throws {
+    package func remove(_ model: ModelName) throws {
+        for directory in try reader.generationDirectories(of: model) { disk.touch(layout.generation(model, directory)) }
         if reader.activeDirectory(of: model) != nil { try disk.remove(layout.link(model)) }
-        try disk.remove(layout.good(model))
-        let generations = layout.generations(model)
-        if DiskReader.entry(at: generations) != nil {
-            let target = layout.trash.appending("removed-\(now.seconds)-\(model)")
-            disk.touch(generations)
-            try disk.move(generations, to: target)
-        }
         try disk.remove(layout.memory(model))
+        try disk.remove(layout.good(model))
     }
 
     /// Moves a path into the trash in one rename, and deletes it there; where even a rename has no room, deletes it in place.
