@@ -41,7 +41,7 @@ final class ProgressView: Sendable {
             case .json: .json
             case .none: .none
             }
-        width = max(40, Int(Environment.value("COLUMNS") ?? "") ?? 80)
+        width = max(40, Style.terminalWidth)
     }
 
     /// Takes an event of a pass.
@@ -176,7 +176,7 @@ final class ProgressView: Sendable {
         let cells = 20
         let share = size > 0 ? min(1, Double(bytes) / Double(size)) : 1
         let filled = Int(share * Double(cells))
-        let label = Format.pad(String(name.suffix(30)), 30)
+        let label = Format.pad(String(name.suffix(24)), 24)
         return "\(label) [\(String(repeating: "#", count: filled))\(String(repeating: "-", count: cells - filled))] "
             + "\(Int(share * 100))%  \(Format.bytes(bytes)) / \(Format.bytes(size))"
     }

@@ -24,6 +24,13 @@ enum Style {
     /// Whether people read what is written to a descriptor.
     static func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }
 
+    /// The columns of the terminal that standard error writes to; 80 where there is none.
+    static var terminalWidth: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
     func paint(_ text: String, _ colour: Colour) -> String {
         switch self {
         case .plain: text
