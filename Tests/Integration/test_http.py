@@ -3,6 +3,7 @@
 
 nginx serves what honest servers do; a small server of ours plays the faults that nginx does not.
 """
+import glob
 import http.server
 import os
 import random
@@ -54,8 +55,9 @@ class Faulty(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         try:
             for at in range(start, len(data), 1 << 20):
+                if not start and at == 18 << 20:
+                    time.sleep(20)  # the client is killed while it waits for the rest
                 self.wfile.write(data[at:at + (1 << 20)])
-                time.sleep(0.03)
         except OSError:
             pass
 
@@ -124,9 +126,14 @@ def content(work):
         return None
 
 
-def kill_during_download(work, after):
+def kill_during_download(work):
+    """Kills a pass as soon as a block of its download is safely on disk."""
     process = subprocess.Popen([RECONCILE, "--progress", "none"], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(after)
+    journals = os.path.join(work, "models", ".reconcile", "partial", "*", "journal")
+    for _ in range(1500):
+        if any(os.path.getsize(path) > 0 for path in glob.glob(journals)):
+            break
+        time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -143,7 +150,7 @@ def main():
     # A kill at any time costs at most a block: the rest is asked for by range.
     handler, url, _ = serve(catalog, "slow")
     fresh(work, catalog, url)
-    kill_during_download(work, 0.9)
+    kill_during_download(work)
     status = run(work, "status")
     expect("partial download" in status.stdout, "status shows the partial download:\n" + status.stdout)
     run(work)
@@ -154,7 +161,7 @@ def main():
     for fault in ("whole_for_range", "wrong_range", "416"):
         handler, slow, _ = serve(catalog, "slow")
         fresh(work, catalog, slow)
-        kill_during_download(work, 0.9)
+        kill_during_download(work)
         handler, url, _ = serve(catalog, fault)
         declare(work, url)
         run(work)
