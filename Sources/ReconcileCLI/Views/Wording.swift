@@ -244,7 +244,6 @@ enum Wording {
             return ("held at \(version) by \(by)\(end)" + (reason.map { ": \($0)" } ?? ""), "reconcile resume \(model)")
         case .olderThanFailed(let version):
             return ("older than \(version), which did not work; only newer ones are tried", "reconcile retry \(model)")
-        case .outOfRange: return ("outside the range", nil)
         }
     }
 

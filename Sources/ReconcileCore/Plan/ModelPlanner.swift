@@ -274,7 +274,6 @@ extension Obstacle {
         case .undecided: 10
         case .held: 11
         case .olderThanFailed: 12
-        case .outOfRange: 13
         }
     }
 }

@@ -48,8 +48,6 @@ public enum Obstacle: Codable, Sendable, Hashable {
     case held(by: String, reason: String?, until: Timestamp?, version: Version)
     /// It is older than one that did not work.
     case olderThanFailed(version: Version)
-    /// It is outside the range; only `outdated` shows this.
-    case outOfRange
 
     /// Whether a person can release it by `reconcile approve`.
     public var isApprovable: Bool {
