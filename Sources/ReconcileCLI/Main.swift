@@ -39,30 +39,52 @@ enum Main {
     }
 }
 
-/// Ctrl-C and SIGTERM: the first cancels the pass, which finishes or reverts the step in hand; the second ends the program
-/// at once, which is still safe.
-private enum Signals {
+/// Ctrl-C and SIGTERM: the first cancels the command, which finishes or reverts the step in hand; the second ends the program
+/// at once, which is still safe. SIGHUP wakes who asked to be woken.
+enum Signals {
     private static let count = Atomic<Int>(0)
     private static let last = Atomic<Int32>(0)
+    private static let pipeEnd = Atomic<CInt>(-1)
+    private static let hangup = Mutex<(@Sendable () -> Void)?>(nil)
 
     /// Handlers rather than "ignore": hooks inherit what is ignored, but not what is handled.
     ///
-    /// The thread is one of its own, because hashing may keep all threads of the concurrency runtime busy.
+    /// The thread is one of its own, because hashing may keep all threads of the concurrency runtime busy; it sleeps in
+    /// read(2) until a handler writes the number of its signal.
     static func cancel(_ task: Task<Int32, Never>) {
         // A reader of our output that went away must not end a rollout.
         signal(SIGPIPE) { _ in }
+        var ends: [CInt] = [-1, -1]
+        guard pipe(&ends) == 0 else { return }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        pipeEnd.store(ends[1], ordering: .relaxed)
         for number in [SIGINT, SIGTERM] {
             signal(number) { number in
                 Signals.last.store(number, ordering: .relaxed)
                 if Signals.count.add(1, ordering: .relaxed).newValue > 1 { _exit(128 + number) }
+                Signals.send(number)
             }
         }
+        let reading = ends[0]
         Thread.detachNewThread {
+            var number: UInt8 = 0
             while true {
-                if count.load(ordering: .relaxed) > 0 { task.cancel() }
-                Thread.sleep(forTimeInterval: 0.05)
+                guard read(reading, &number, 1) == 1 else { continue }
+                if CInt(number) == SIGHUP { hangup.withLock { $0 }?() } else { task.cancel() }
             }
         }
+    }
+
+    /// Calls a function at every SIGHUP, which otherwise ends the program.
+    static func onHangup(_ body: @escaping @Sendable () -> Void) {
+        hangup.withLock { $0 = body }
+        signal(SIGHUP) { Signals.send($0) }
+    }
+
+    /// All that a handler may do: write a byte.
+    private static func send(_ number: CInt) {
+        var byte = UInt8(truncatingIfNeeded: number)
+        _ = write(pipeEnd.load(ordering: .relaxed), &byte, 1)
     }
 
     /// The exit status of the signal that came.

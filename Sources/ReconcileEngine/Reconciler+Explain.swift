@@ -35,18 +35,20 @@ extension Reconciler {
     ///
     /// - Throws: ``Fault`` of kind `modelUnknown` when it is not declared.
     public func explain(_ model: ModelName) async throws -> Explanation {
-        let survey = try await survey(only: [model], isDryRun: true)
+        let survey = try await survey(PassOptions(only: [model]), isDryRun: true)
         guard let desired = survey.declaration.desired.models[model] else {
             throw Fault(.modelUnknown(name: model.description, nearest: nil))
         }
-        let plan = survey.plan(only: [model])
+        let plan = survey.plan()
         let observed = survey.observation.state.models[model] ?? ObservedModel()
         let active = observed.slot.generation?.release
         return Explanation(
             model: model, declaredAt: desired.place, origin: desired.origin, range: desired.range,
             automatic: desired.policy.automatic, channel: desired.policy.channel,
             locked: survey.lock?.lock.models[model]?.version, active: active,
-            confirmedAt: observed.memory.confirmed.first { $0.release == active?.id }?.at, change: plan.changes.first,
-            blocked: plan.blocked, problems: plan.problems, notices: plan.notices)
+            confirmedAt: observed.memory.confirmed.first { $0.release == active?.id }?.at,
+            change: plan.changes.first { $0.model == model },
+            blocked: plan.blocked.filter { $0.model == model }, problems: plan.problems.filter { $0.model == model },
+            notices: plan.notices)
     }
 }

@@ -30,7 +30,7 @@ extension Reconciler {
     /// - Throws: ``Fault``, or the problems of the desired-state files; the old lock is then still there.
     public func lock(update: LockUpdate = .gaps) async throws -> LockResult {
         let now = settings.clock()
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         if case .named(let names) = update { try checkNames(names, declaration) }
         let previous = try Lockfile.read(declaration.lockPath)?.lock ?? Lockfile()
         let cache = SourceCache(path: StoreLayout(root: declaration.store).history, canWrite: false)
@@ -109,7 +109,7 @@ extension DesiredModel {
         let policy = Policy(
             automatic: takesAnySize ? .major : policy.automatic, channel: policy.channel,
             minimumAgeSeconds: policy.minimumAgeSeconds, drift: policy.drift, onFailure: policy.onFailure,
-            keep: policy.keep)
+            keep: policy.keep, automaticPriority: policy.automaticPriority)
         return DesiredModel(
             name: name, origin: origin, range: range, include: include, policy: policy, notBefore: nil, check: check,
             reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs,

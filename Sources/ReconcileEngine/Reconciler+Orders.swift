@@ -5,27 +5,40 @@ import YAML
 // What people order: approve, rollback, hold, resume, retry. Each is written into the model's memory, so that the next
 // pass, and every one after it, follows it. None of them waits for a download.
 extension Reconciler {
-    /// Says yes to the change that waits for it, and to nothing else.
+    /// Says yes to the change of a model, and of those that switch together with it, that waits for it; to nothing else.
     ///
+    /// - Parameters:
+    ///   - model: The model; everything that waits for an approval when `nil`.
+    ///   - until: When the approval ends; without it, when the model's policy says so.
     /// - Returns: What was approved.
     /// - Throws: ``Fault`` of kind `nothingToApprove`.
-    public func approve(_ model: ModelName) async throws -> Plan.Blocked {
-        let survey = try await survey(only: [model], isDryRun: true)
-        let blocked = survey.plan(only: [model]).blocked.filter { $0.obstacle.isApprovable && $0.contentDigest != nil }
-        guard let item = blocked.first, let digest = item.contentDigest else {
-            throw Fault(.nothingToApprove, model: model)
+    public func approve(_ model: ModelName?, until: Timestamp? = nil) async throws -> [Plan.Blocked] {
+        let survey = try await survey(PassOptions(only: model.map { [$0] } ?? []), isDryRun: true)
+        var seen: Set<ModelName> = []
+        // Of several that could be approved, the highest.
+        let items = survey.plan().blocked.filter { blocked in
+            blocked.obstacle.isApprovable && blocked.contentDigest != nil && seen.insert(blocked.model).inserted
         }
-        let from = survey.observation.state.models[model]?.slot.generation?.release
-        try await change(model, survey.declaration) { memory, _, now in
-            memory.approvals.removeAll { $0.to == digest }
-            memory.approvals.append(Memory.Approval(from: from?.contentDigest, to: digest, by: settings.user, at: now))
-            return event(
-                "approved", model, now, from: from?.id, to: ReleaseID(version: item.version, contentDigest: digest))
+        guard !items.isEmpty else { throw Fault(.nothingToApprove, model: model) }
+        for item in items {
+            guard let digest = item.contentDigest else { continue }
+            let from = survey.observation.state.models[item.model]?.slot.generation?.release
+            let policy = survey.declaration.desired.models[item.model]?.policy
+            try await change(item.model, survey.declaration) { memory, _, now in
+                let end = until ?? policy?.approvalSeconds.map { now.advanced(bySeconds: $0) }
+                memory.approvals.removeAll { $0.to == digest }
+                memory.approvals.append(
+                    Memory.Approval(
+                        from: from?.contentDigest, to: digest, by: settings.user, at: now, until: end))
+                return act(
+                    "approved", item.model, now, from: from?.id,
+                    to: ReleaseID(version: item.version, contentDigest: digest), detail: end.map { "until \($0)" })
+            }
         }
-        return item
+        return items
     }
 
-    /// Activates a kept generation at once and holds the model there.
+    /// Activates a kept generation at once and holds the model there; a model of a group goes back with its group.
     ///
     /// - Parameters:
     ///   - version: The version to go back to; without it the confirmed one that was used last.
@@ -37,30 +50,55 @@ extension Reconciler {
     ) async throws -> PassResult {
         let declaration = try declared(model)
         let selectors = declaration.selectors(lock: try Lockfile.read(declaration.lockPath)?.lock)
+        let companions = declaration.desired.companions(of: model)
         func order() async throws {
-            try await change(model, declaration) { memory, observed, now in
-                let target = try Self.rollbackTarget(model, version, observed)
-                memory.hold = Memory.Hold(
-                    kind: .rollback, release: target.release.id, by: settings.user, reason: reason, at: now,
-                    until: until,
-                    selector: selectors[model] ?? Hashing.digest(of: ""))
-                memory.trial = nil
-                return event("rollback", model, now, to: target.release.id, detail: reason)
+            let targets = try await rollbackTargets(model, version, companions, declaration)
+            for (name, target) in targets.sorted(by: { $0.key < $1.key }) {
+                try await change(name, declaration) { memory, _, now in
+                    memory.hold = Memory.Hold(
+                        kind: .rollback, release: target.release.id, by: settings.user, reason: reason, at: now,
+                        until: until, selector: selectors[name] ?? Hashing.digest(of: ""))
+                    memory.trial = nil
+                    return act("rollback", name, now, to: target.release.id, detail: reason)
+                }
             }
         }
         do {
             try await order()
         } catch {
             // A kept generation may be damaged; it is repaired when it is needed.
-            let found = try await verify(only: [model], deep: false, repair: false)
+            let found = try await verify(only: Set(companions), deep: false, repair: false)
             guard found.contains(where: { !$0.isActive && !$0.damage.isEmpty }) else { throw error }
-            _ = try await verify(only: [model], deep: false, repair: true)
+            _ = try await verify(only: Set(companions), deep: false, repair: true)
             try await order()
         }
-        let survey = try await localSurvey(declaration)
-        let plan = survey.plan(only: [model])
-        let outcomes = try await apply(plan.changes, of: survey)
-        return PassResult(plan: plan, outcomes: outcomes, status: ExitStatus(applying: plan, outcomes: outcomes))
+        var survey = try await localSurvey(declaration)
+        survey.options = PassOptions(only: Set(companions))
+        let plan = survey.plan()
+        let journal = Journal(survey: survey, plan: plan, settings: settings)
+        journal.begin()
+        let applied = try await apply(plan.changes, of: survey)
+        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
+        await journal.end(applied, status, newsPatience: newsPatience)
+        return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
+    }
+
+    /// What each model of a group goes back to: the set that was confirmed before, or the one with the wanted version; when
+    /// there is none, the model alone moves and the others stay.
+    private func rollbackTargets(
+        _ model: ModelName, _ version: Version?, _ companions: [ModelName], _ declaration: Declaration
+    ) async throws -> [ModelName: Generation] {
+        let reader = StoreReader(layout: StoreLayout(root: declaration.store))
+        var observed: [ModelName: ObservedModel] = [:]
+        for name in companions { observed[name] = try await Observer(reader: reader).observe(name).0 }
+        if let group = declaration.desired.models[model]?.group,
+            let set = try GroupHistory(reader: reader, group: group, observed: observed).target(model, version)
+        {
+            return set
+        }
+        var targets = [model: try Self.rollbackTarget(model, version, observed[model] ?? ObservedModel())]
+        for name in companions where name != model { targets[name] = observed[name]?.slot.generation }
+        return targets
     }
 
     private static func rollbackTarget(
@@ -102,15 +140,19 @@ extension Reconciler {
     public func hold(_ model: ModelName, reason: String? = nil, until: Timestamp? = nil) async throws -> ReleaseID {
         let declaration = try declared(model)
         var held: ReleaseID?
-        try await change(model, declaration) { memory, observed, now in
-            // A release under trial may still turn out not to work: then the one before it is what stays.
-            let stays = observed.trial == nil ? observed.slot.generation : observed.goodGeneration
-            guard let release = stays?.release.id else { throw Fault(.notKept(version: nil, kept: []), model: model) }
-            memory.hold = Memory.Hold(
-                kind: .hold, release: release, by: settings.user, reason: reason, at: now, until: until,
-                selector: Hashing.digest(of: ""))
-            held = release
-            return event("held", model, now, to: release, detail: reason)
+        for name in declaration.desired.companions(of: model) {
+            try await change(name, declaration) { memory, observed, now in
+                // A release under trial may still turn out not to work: then the one before it is what stays.
+                let stays = observed.trial == nil ? observed.slot.generation : observed.goodGeneration
+                guard let release = stays?.release.id else {
+                    throw Fault(.notKept(version: nil, kept: []), model: name)
+                }
+                memory.hold = Memory.Hold(
+                    kind: .hold, release: release, by: settings.user, reason: reason, at: now, until: until,
+                    selector: Hashing.digest(of: ""))
+                if name == model { held = release }
+                return act("held", name, now, to: release, detail: reason)
+            }
         }
         guard let held else { throw Fault(.notKept(version: nil, kept: []), model: model) }
         return held
@@ -122,10 +164,13 @@ extension Reconciler {
     public func resume(_ model: ModelName) async throws -> Memory.Hold? {
         let declaration = try declared(model)
         var ended: Memory.Hold?
-        try await change(model, declaration) { memory, _, now in
-            ended = memory.hold
-            memory.hold = nil
-            return ended == nil ? nil : event("resumed", model, now)
+        for name in declaration.desired.companions(of: model) {
+            try await change(name, declaration) { memory, _, now in
+                guard let hold = memory.hold else { return nil }
+                if name == model || ended == nil { ended = hold }
+                memory.hold = nil
+                return act("resumed", name, now)
+            }
         }
         return ended
     }
@@ -136,18 +181,21 @@ extension Reconciler {
     public func retry(_ model: ModelName) async throws -> [ReleaseID] {
         let declaration = try declared(model)
         var freed: [ReleaseID] = []
-        try await change(model, declaration) { memory, _, now in
-            let halted = memory.trial?.halted == nil ? [] : [memory.trial?.release].compactMap(\.self)
-            freed = memory.quarantine.map(\.release) + memory.undecided.map(\.release) + halted
-            (memory.quarantine, memory.undecided, memory.trial) = ([], [], nil)
-            return freed.isEmpty ? nil : event("retry", model, now, to: freed.first)
+        for name in declaration.desired.companions(of: model) {
+            try await change(name, declaration) { memory, _, now in
+                let halted = memory.trial?.halted == nil ? [] : [memory.trial?.release].compactMap(\.self)
+                let own = memory.quarantine.map(\.release) + memory.undecided.map(\.release) + halted
+                freed += own
+                (memory.quarantine, memory.undecided, memory.trial) = ([], [], nil)
+                return own.isEmpty ? nil : act("retry", name, now, to: own.first)
+            }
         }
         return freed
     }
 
     /// The declaration, when it has the model.
     func declared(_ model: ModelName) throws -> Declaration {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         try checkNames([model], declaration)
         return declaration
     }
@@ -165,28 +213,27 @@ extension Reconciler {
             resolutions: [:], selectors: declaration.selectors(lock: lock?.lock), notices: [], now: settings.clock())
     }
 
-    /// Changes a model's memory under the store's lock and writes the event it returns into the history.
+    /// Changes a model's memory under the store's lock and writes the act it returns into the history.
     private func change(
         _ model: ModelName, _ declaration: Declaration,
-        _ body: (inout Memory, ObservedModel, Timestamp) throws -> History.Event?
+        _ body: (inout Memory, ObservedModel, Timestamp) throws -> Act?
     ) async throws {
         let layout = StoreLayout(root: declaration.store)
         let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
         let observed = try await Observer(reader: writer.reader).observe(model).0
         var memory = observed.memory
         let before = memory
-        let event = try body(&memory, observed, settings.clock())
+        let act = try body(&memory, observed, settings.clock())
         if memory != before { try writer.remember(memory, of: model) }
-        record([event].compactMap(\.self), in: layout)
+        record([act].compactMap(\.self), in: layout)
     }
 
-    private func event(
+    private func act(
         _ kind: String, _ model: ModelName, _ now: Timestamp, from: ReleaseID? = nil, to: ReleaseID? = nil,
         detail: String? = nil
-    ) -> History.Event {
-        func words(_ id: ReleaseID) -> String { "\(id.version) \(id.contentDigest.short)" }
-        return History.Event(
-            at: now, kind: kind, model: model.description, who: settings.user, from: from.map(words), to: to.map(words),
+    ) -> Act {
+        Act(
+            at: now, kind: kind, model: model.description, who: settings.user, from: from?.words, to: to?.words,
             detail: detail)
     }
 }

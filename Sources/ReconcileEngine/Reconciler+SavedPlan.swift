@@ -6,15 +6,15 @@ extension Reconciler {
     /// A plan in which changes that wait for a person are approved.
     ///
     /// - Parameters:
-    ///   - only: The models to plan; all when empty.
+    ///   - options: What the plan is limited to.
     ///   - approving: Models whose waiting change is moved into the changes.
     ///   - status: The status of another machine to plan for, instead of this one's store.
     /// - Throws: ``Fault`` of kind `nothingToApprove`.
-    public func plan(only: Set<ModelName>, approving: Set<ModelName>, against status: Status? = nil) async throws
-        -> Plan
-    {
-        var survey = try await survey(only: only, isDryRun: true, observing: status?.observed)
-        let plan = survey.plan(only: only)
+    public func plan(
+        _ options: PassOptions, approving: Set<ModelName>, against status: Status? = nil
+    ) async throws -> Plan {
+        var survey = try await survey(options, isDryRun: true, observing: status?.observed)
+        let plan = survey.plan()
         try checkNames(approving, survey.declaration)
         for name in approving.sorted() {
             guard let item = plan.blocked.first(where: { $0.model == name && $0.obstacle.isApprovable }),
@@ -24,7 +24,7 @@ extension Reconciler {
             survey.observation.state.models[name, default: ObservedModel()].memory.approvals.append(
                 Memory.Approval(from: from, to: digest, by: settings.user, at: survey.now))
         }
-        return approving.isEmpty ? plan : survey.plan(only: only)
+        return approving.isEmpty ? plan : survey.plan()
     }
 
     /// Reads a saved plan and checks that nobody edited it.
@@ -53,27 +53,32 @@ extension Reconciler {
     /// Applies a saved plan: releases come from the plan, everything else is observed again.
     ///
     /// Applying is the yes to its changes, recorded with the plan's digest and the user.
+    /// - Parameter windowOverride: Why windows do not count this time; `nil` when they do.
     /// - Throws: ``Fault`` of kind `stalePlan` naming what moved; then nothing was done.
-    public func apply(_ plan: Plan) async throws -> PassResult {
-        let declaration = try DesiredStateLoader(paths: files).load()
-        let survey = try await localSurvey(declaration)
+    public func apply(_ plan: Plan, windowOverride: String? = nil) async throws -> PassResult {
+        let declaration = try load()
+        var survey = try await localSurvey(declaration)
+        survey.options = PassOptions(only: Set(plan.changes.map(\.model)), windowOverride: windowOverride)
         let ledger = AppliedPlans(layout: survey.layout)
         try checkStaleness(of: plan, survey, ledger)
         let pending = plan.changes.filter { !isDone($0, survey) }
         if !pending.isEmpty { try await recordApproval(of: plan, pending, survey) }
+        let fixed = survey
         let applier = Applier(
-            layout: survey.layout, desired: declaration.desired.models, sources: survey.sources, settings: settings,
-            now: survey.now
-        ) { change, observed in
-            Self.movement(of: change, observed, declared: declaration.desired.models[change.model], survey) == nil
-                && !Self.isDone(change, observed) ? change : nil
-        }
-        let outcomes = pending.isEmpty ? [] : try await applier.apply(pending)
-        record(outcomes, in: survey.layout, planDigest: plan.planDigest)
-        if outcomes.allSatisfy({ $0.isDone }), !plan.changes.isEmpty {
+            layout: survey.layout, desired: declaration.desired, sources: survey.sources, settings: settings,
+            judge: Applier.Judge(overridesWindows: windowOverride != nil) { change, observed in
+                Self.movement(of: change, observed, fixed) == nil && !Self.isDone(change, observed) ? change : nil
+            })
+        let journal = Journal(survey: survey, plan: plan, settings: settings, planDigest: plan.planDigest)
+        journal.begin()
+        let applied =
+            pending.isEmpty ? Applier.Result(outcomes: [], inspections: []) : try await applier.apply(pending)
+        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
+        await journal.end(applied, status, newsPatience: newsPatience)
+        if applied.outcomes.allSatisfy(\.isDone), !plan.changes.isEmpty {
             try await ledger.add(plan, at: survey.now, settings)
         }
-        return PassResult(plan: plan, outcomes: outcomes, status: ExitStatus(applying: plan, outcomes: outcomes))
+        return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
     }
 
     private func checkStaleness(of plan: Plan, _ survey: Survey, _ ledger: AppliedPlans) throws {
@@ -83,8 +88,7 @@ extension Reconciler {
         let moved = plan.changes.compactMap { change -> String? in
             let observed = survey.observation.state.models[change.model] ?? ObservedModel()
             guard !Self.isDone(change, observed) else { return nil }
-            let desired = survey.declaration.desired.models[change.model]
-            return Self.movement(of: change, observed, declared: desired, survey).map { "\(change.model): \($0)" }
+            return Self.movement(of: change, observed, survey).map { "\(change.model): \($0)" }
         }
         guard moved.isEmpty else { throw Fault(.stalePlan(moved: moved)) }
     }
@@ -96,14 +100,18 @@ extension Reconciler {
     /// Whether a model is already where a change leads.
     private static func isDone(_ change: Change, _ observed: ObservedModel) -> Bool {
         guard let to = change.to else { return !observed.isPresent }
+        if change.onlyPrepares {
+            return observed.generations.contains { $0.release.id == to } && !change.steps.contains(.check)
+        }
         guard case .intact(let active) = observed.slot else { return false }
         return active.release.id == to && observed.good == active.directory
     }
 
     /// What moved since a change was planned; `nil` when it still fits.
     private static func movement(
-        of change: Change, _ observed: ObservedModel, declared: DesiredModel?, _ survey: Survey
+        of change: Change, _ observed: ObservedModel, _ survey: Survey
     ) -> String? {
+        let declared = survey.declaration.desired.models[change.model]
         if let fault = observed.fault { return "\(fault.kind)" }
         let active = observed.slot.generation?.release.id
         guard let to = change.to else {
@@ -121,8 +129,19 @@ extension Reconciler {
         {
             return "it is held at \(hold.release.version) by \(hold.by)"
         }
-        if observed.memory.quarantine(of: to.contentDigest, trialInputs: declared.trialInputs) != nil {
+        if observed.memory.quarantine(of: to.contentDigest, trialInputs: declared.trialInputs, at: survey.now) != nil {
             return "\(to.version) is quarantined"
+        }
+        if change.group != declared.group, change.group != nil {
+            return "it is no longer in the group \(change.group ?? "")"
+        }
+        let desired = survey.declaration.desired
+        let companions = desired.companions(of: change.model)
+        if change.startsTrial, change.steps.contains(.activate), survey.options.windowOverride == nil,
+            !desired.isOpen(companions, at: survey.now)
+        {
+            let opening = desired.opening(companions, atOrAfter: survey.now)
+            return "its window is closed" + (opening.map { "; it opens \($0.weekdayMinute)" } ?? "")
         }
         return nil
     }
@@ -141,13 +160,14 @@ extension Reconciler {
                     plan: plan.planDigest))
             try writer.remember(memory, of: change.model)
         }
-        let events = changes.map {
-            History.Event(
-                at: survey.now, kind: "approved", model: $0.model.description, who: settings.user,
-                to: $0.to.map { "\($0.version) \($0.contentDigest.short)" }, detail: "by applying a saved plan",
-                planDigest: plan.planDigest.description)
+        let acts = changes.map {
+            var act = Act(
+                at: survey.now, kind: "approved", model: $0.model.description, who: settings.user, to: $0.to?.words,
+                detail: "by applying a saved plan")
+            act.planDigest = plan.planDigest.description
+            return act
         }
-        record(events, in: survey.layout)
+        record(acts, in: survey.layout)
     }
 }
 

@@ -31,6 +31,17 @@ public struct Status: Codable, Sendable {
         public let quarantine: [Memory.Quarantine]
         /// What is broken.
         public let fault: Fault?
+        /// The group it is in.
+        public let group: String?
+        /// What is true of it, and since when.
+        public let conditions: [Condition]
+        /// How it is, in one word.
+        public let health: Health
+        /// What its health comes from: the last check, probe and deep verification.
+        public let inspections: [Inspection]
+
+        /// The condition of a kind.
+        public func condition(_ type: Condition.Kind) -> Condition? { conditions.first { $0.type == type } }
     }
 
     /// The format of the JSON.
@@ -39,6 +50,12 @@ public struct Status: Codable, Sendable {
     public let createdAt: Timestamp
     /// The store.
     public let store: String
+    /// The digest of the desired state as it is now.
+    public let desiredState: Digest
+    /// The digest of the desired state that the last pass worked towards; the conditions are about that one.
+    public let observedDesiredState: Digest?
+    /// The commit of that, when it came from git.
+    public let commit: String?
     /// The models, sorted.
     public let models: [Model]
     /// Downloads that were begun and not finished, by digest, with the bytes that are safe.
@@ -53,25 +70,31 @@ extension Reconciler {
     /// - Parameter only: The models to report; all when empty.
     /// - Throws: ``Fault``.
     public func status(only: Set<ModelName> = []) async throws -> Status {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         let survey = try await localSurvey(declaration)
         let observed = survey.observation.state
         let names = Set(observed.models.filter { $0.value.isPresent || declaration.desired.models[$0.key] != nil }.keys)
         for name in only where !names.contains(name) { try checkNames([name], declaration) }
+        let page = ConditionBook(History(path: survey.layout.history)).page()
         let models = names.filter { only.isEmpty || only.contains($0) }.sorted().map { name in
-            describe(name, observed.models[name] ?? ObservedModel(), declaration.desired.models[name], survey)
+            describe(name, observed.models[name] ?? ObservedModel(), declaration.desired.models[name], survey, page)
         }
         let partials = try DiskReader.names(in: survey.layout.partials).map { name in
             (name, PartialFile.safeBytes(in: survey.layout.partials.appending(name)))
         }
         return Status(
-            createdAt: survey.now, store: declaration.store.string, models: models,
+            createdAt: survey.now, store: declaration.store.string, desiredState: declaration.desired.digest,
+            observedDesiredState: page.desiredState, commit: page.commit, models: models,
             partials: Dictionary(partials, uniquingKeysWith: { $1 }), observed: observed)
     }
 
-    private func describe(_ name: ModelName, _ model: ObservedModel, _ desired: DesiredModel?, _ survey: Survey)
-        -> Status.Model
-    {
+    private func describe(
+        _ name: ModelName, _ model: ObservedModel, _ desired: DesiredModel?, _ survey: Survey,
+        _ page: ConditionBook.Page
+    ) -> Status.Model {
+        let conditions = conditions(of: name, model, desired, survey, page)
+        let isDegraded = conditions.contains { $0.type == .degraded && $0.status }
+        let inspections = page.inspections[name] ?? []
         let active = model.slot.generation
         var damaged = 0
         if case .damaged(_, let damage) = model.slot { damaged = damage.count }
@@ -84,8 +107,33 @@ extension Reconciler {
             kept: model.generations.filter { $0.directory != active?.directory }.map(\.release.version).sorted(by: >),
             hold: model.memory.hold(at: survey.now, selector: survey.selectors[name]), quarantine: quarantine,
             fault: model.fault
-                ?? (model.slot == .foreign ? Fault(.occupied(path: survey.layout.link(name).string), model: name) : nil)
-        )
+                ?? (model.slot == .foreign
+                    ? Fault(.occupied(path: survey.layout.link(name).string), model: name) : nil),
+            group: desired?.group, conditions: conditions,
+            health: Health(model, isDegraded: isDegraded, inspections: inspections), inspections: inspections)
+    }
+
+    /// What the last pass found, where what is here now does not say otherwise.
+    private func conditions(
+        of name: ModelName, _ model: ObservedModel, _ desired: DesiredModel?, _ survey: Survey,
+        _ page: ConditionBook.Page
+    ) -> [Condition] {
+        let local = Conditions(
+            desired: desired, observed: model, selector: survey.selectors[name], blocked: [],
+            problems: [model.fault].compactMap(\.self), failure: nil, isChanging: false, now: survey.now
+        ).all
+        let recorded = Dictionary((page.models[name] ?? []).map { ($0.type, $0) }) { $1 }
+        // What a pass found about sources and releases, no look at the disk can tell.
+        let lasting: Set<String> = ["Failed", "DidNotWork", "Problem", "SourceUnknown", "UpdateWaits", "Changing"]
+        return local.map { condition in
+            guard let old = recorded[condition.type] else { return condition }
+            let isQuiet = condition.type == .ready ? condition.status : !condition.status
+            if isQuiet, lasting.contains(old.reason), condition.type != .held, condition.type != .drifted { return old }
+            guard old.status == condition.status else { return condition }
+            var condition = condition
+            condition.since = old.since
+            return condition
+        }
     }
 
     /// Reads the JSON that `reconcile status -o json` printed on another machine.
@@ -102,7 +150,7 @@ extension Reconciler {
     ///
     /// - Throws: ``Fault`` of kind `notKept` when nothing is active.
     public func path(of model: ModelName) async throws -> String {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         let reader = StoreReader(layout: StoreLayout(root: declaration.store))
         guard let directory = reader.activeDirectory(of: model) else {
             if declaration.desired.models[model] == nil { try checkNames([model], declaration) }
@@ -112,12 +160,35 @@ extension Reconciler {
         return (DiskReader.realPath(path) ?? path).string
     }
 
-    /// The latest events of the history, newest first.
+    /// The latest acts of the history, newest first.
+    ///
+    /// - Parameters:
+    ///   - model: Only of this model.
+    ///   - since: Only from this moment on.
+    /// - Throws: ``Fault`` of kind `fileDamaged`, or `modelUnknown` when nobody ever heard of the model.
+    public func history(of model: ModelName? = nil, since: Timestamp? = nil, limit: Int = 50) throws -> [Act] {
+        let declaration = try load()
+        let history = History(path: StoreLayout(root: declaration.store).history)
+        if let model, declaration.desired.models[model] == nil, try !history.knows(model) {
+            try checkNames([model], declaration)
+        }
+        return try history.acts(model: model, since: since, limit: limit)
+    }
+
+    /// Walks along the chain of the history.
     ///
     /// - Throws: ``Fault`` of kind `fileDamaged`.
-    package func history(of model: ModelName?, limit: Int) throws -> [History.Event] {
-        let declaration = try DesiredStateLoader(paths: files).load()
-        return try History(path: StoreLayout(root: declaration.store).history).events(model: model, limit: limit)
+    package func verifyHistory() throws -> History.Verification {
+        try History(path: StoreLayout(root: try load().store).history).verify()
+    }
+
+    /// Figures over time.
+    ///
+    /// - Parameter since: Only from this moment on.
+    /// - Throws: ``Fault`` of kind `fileDamaged`.
+    public func statistics(since: Timestamp? = nil) throws -> Statistics {
+        let acts = try history(since: since, limit: 10_000_000)
+        return Statistics(acts.reversed(), since: since)
     }
 
     /// Which versions a model could have.
@@ -143,7 +214,7 @@ extension Reconciler {
     /// - Parameter only: The models to ask about; all when empty.
     /// - Throws: ``Fault``; a source that does not answer is in its model's row.
     public func outdated(only: Set<ModelName> = []) async throws -> [Outdated] {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         try checkNames(only, declaration)
         let survey = try await localSurvey(declaration)
         var rows: [Outdated] = []

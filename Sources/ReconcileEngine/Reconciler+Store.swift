@@ -27,7 +27,7 @@ extension Reconciler {
     ///   - repair: Whether what is damaged is fetched again.
     /// - Throws: ``Fault``.
     public func verify(only: Set<ModelName> = [], deep: Bool, repair: Bool) async throws -> [Verification] {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         let reader = StoreReader(layout: StoreLayout(root: declaration.store))
         try reader.checkFormat()
         let names = try reader.modelNames()
@@ -52,6 +52,7 @@ extension Reconciler {
                 model: job.0, version: job.2.release.version, isActive: reader.activeDirectory(of: job.0) == job.1,
                 files: job.2.release.files.count, bytes: job.2.release.bytes, damage: damage)
         }
+        if deep { note(found, zip(jobs, found).map { $0.0.2.release.contentDigest }, reader.layout) }
         guard repair, found.contains(where: { !$0.damage.isEmpty }) else { return found + unreadable }
         try await markSuspect(zip(jobs, damage).filter { !$1.isEmpty }.map { ($0, $1) }, reader.layout)
         let broken = zip(jobs, damage).filter { !$1.isEmpty }.map {
@@ -59,6 +60,22 @@ extension Reconciler {
         }
         try await refetch(broken, declaration)
         return try await verify(only: only, deep: deep, repair: false)
+    }
+
+    /// Writes down what a deep verification found of what is active: an input of the models' health.
+    private func note(_ found: [Verification], _ digests: [Digest], _ layout: StoreLayout) {
+        let inspections = zip(found, digests).filter(\.0.isActive).map { item, digest in
+            Inspection(
+                model: item.model, kind: .deepVerification, at: settings.clock(), contentDigest: digest,
+                isGood: item.damage.isEmpty,
+                detail: item.damage.isEmpty
+                    ? nil : item.damage.prefix(3).map(\.path.description).joined(separator: ", "))
+        }
+        guard !inspections.isEmpty else { return }
+        let book = ConditionBook(History(path: layout.history))
+        if let warning = book.write([:], gone: [], inspections: inspections, desiredState: nil, commit: nil) {
+            settings.report(.warning(warning))
+        }
     }
 
     /// What is reported of a generation whose record cannot be read.
@@ -116,14 +133,23 @@ extension Reconciler {
                 reason: .damaged(files: files), steps: [.fetch, .verify, .stage])
         }
         let applier = Applier(
-            layout: survey.layout, desired: declaration.desired.models, sources: survey.sources, settings: settings,
-            now: survey.now
-        ) { change, _ in change }
+            layout: survey.layout, desired: declaration.desired, sources: survey.sources, settings: settings,
+            judge: Applier.Judge { change, _ in change })
         // One generation of a model after the other: outcomes are told apart by model.
         var outcomes: [Outcome] = []
-        for change in changes { outcomes += try await applier.apply([change]) }
-        record(outcomes, in: survey.layout, planDigest: nil)
+        for change in changes { outcomes += try await applier.apply([change]).outcomes }
+        record(outcomes.compactMap { repairAct($0, survey.now) }, in: survey.layout)
         for case .failed(let fault) in outcomes.map(\.result) { throw fault }
+    }
+
+    private func repairAct(_ outcome: Outcome, _ now: Timestamp) -> Act? {
+        outcome.actKind.map { kind in
+            var act = Act(
+                at: now, kind: kind, model: outcome.change.model.description, who: settings.user,
+                from: outcome.change.from?.words, to: outcome.change.to?.words)
+            (act.milliseconds, act.bytes) = (outcome.milliseconds, outcome.receivedBytes)
+            return act
+        }
     }
 
     /// Deletes what nothing needs.
@@ -131,7 +157,7 @@ extension Reconciler {
     /// - Parameter isDryRun: Whether it is only listed.
     /// - Throws: ``Fault``.
     package func collectGarbage(isDryRun: Bool) async throws -> [GarbageCollector.Item] {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         let layout = StoreLayout(root: declaration.store)
         let keep = declaration.desired.models.mapValues(\.policy.keep)
         guard DiskReader.entry(at: layout.format) != nil else { return [] }
@@ -148,7 +174,7 @@ extension Reconciler {
     /// - Parameter evenProtected: Whether a model that was declared with `protect` goes too.
     /// - Throws: ``Fault`` of kind `stillDeclared`, `protected` or `modelUnknown`.
     public func remove(_ model: ModelName, evenProtected: Bool = false) async throws {
-        let declaration = try DesiredStateLoader(paths: files).load()
+        let declaration = try load()
         if let desired = declaration.desired.models[model] {
             throw Fault(.stillDeclared(place: desired.place), model: model)
         }
@@ -162,9 +188,7 @@ extension Reconciler {
         let active = observed.slot.generation?.release.id
         record(
             [
-                History.Event(
-                    at: now, kind: "removed", model: model.description, who: settings.user,
-                    from: active.map { "\($0.version) \($0.contentDigest.short)" })
+                Act(at: now, kind: "removed", model: model.description, who: settings.user, from: active?.words)
             ], in: layout)
     }
 
@@ -185,13 +209,14 @@ extension Reconciler {
     ///
     /// - Throws: ``Fault`` of kind `unusable` when there is nothing to adopt, or none of its files is of the release.
     public func adopt(_ model: ModelName) async throws -> Adoption {
-        var survey = try await survey(only: [model], isDryRun: false)
+        var survey = try await survey(PassOptions(only: [model]), isDryRun: false)
         let place = survey.layout.link(model)
         guard survey.observation.state.models[model]?.slot == .foreign else {
             throw Fault(.unusable(what: place.string, detail: "there is nothing of yours to adopt"), model: model)
         }
         survey.observation.state.models[model]?.slot = .empty
-        guard let change = survey.plan(only: [model]).changes.first, let release = change.release else {
+        guard let change = survey.plan().changes.first(where: { $0.model == model }), let release = change.release
+        else {
             throw Fault(
                 .unusable(what: place.string, detail: "no release can be installed for it now; see reconcile plan"),
                 model: model)
@@ -204,14 +229,12 @@ extension Reconciler {
         }
         let aside = unusedName(beside: place)
         let applier = Applier(
-            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources,
-            settings: settings,
-            now: survey.now, aside: aside
-        ) { change, observed in observed.slot == .foreign ? change : nil }
-        guard let outcome = try await applier.apply([change]).first else {
+            layout: survey.layout, desired: survey.declaration.desired, sources: survey.sources, settings: settings,
+            aside: aside, judge: Applier.Judge { change, observed in observed.slot == .foreign ? change : nil })
+        guard let outcome = try await applier.apply([change.alone]).outcomes.first else {
             throw Fault(.bug(detail: "nothing was applied"))
         }
-        record([outcome], in: survey.layout, planDigest: nil)
+        record([repairAct(outcome, survey.now)].compactMap(\.self), in: survey.layout)
         return Adoption(matched: matched, files: release.files.count, aside: aside.string, outcome: outcome)
     }
 

@@ -38,10 +38,10 @@ extension Declaration {
     }
 
     /// What is asked of each model: the lock's entry where it answers, else the source.
-    func questions(lock: Lockfile?, observed: ObservedState, only: Set<ModelName>) -> [Resolver.Question] {
+    func questions(lock: Lockfile?, observed: ObservedState, _ options: PassOptions) -> [Resolver.Question] {
         let selectors = selectors(lock: lock)
         return desired.models.keys.sorted().compactMap { name in
-            guard only.isEmpty || only.contains(name), let model = desired.models[name] else { return nil }
+            guard options.includes(name), let model = desired.models[name] else { return nil }
             let observed = observed.models[model.name] ?? ObservedModel()
             let entry = lock?.models[model.name].flatMap { $0.answers(model) ? $0 : nil }
             return Resolver.Question(

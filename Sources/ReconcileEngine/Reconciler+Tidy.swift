@@ -1,19 +1,12 @@
 import ReconcileCore
 import SystemPackage
 
-// What a pass leaves behind: history, fresh stamps, protections, and no generations beyond what the policy keeps.
+// What a pass leaves behind: fresh stamps, protections, and no generations beyond what the policy keeps.
 extension Reconciler {
-    /// Writes outcomes into the history; a failure is a warning.
-    func record(_ outcomes: [Outcome], in layout: StoreLayout, planDigest: Digest?) {
-        let now = settings.clock()
-        let events = outcomes.compactMap { $0.event(at: now, who: settings.user, planDigest: planDigest) }
-        record(events, in: layout)
-    }
-
-    /// Writes events into the history; a failure is a warning.
-    func record(_ events: [History.Event], in layout: StoreLayout) {
-        guard !events.isEmpty else { return }
-        if let warning = History(path: layout.history).append(events) { settings.report(.warning(warning)) }
+    /// Writes acts into the history; a failure is a warning.
+    func record(_ acts: [Act], in layout: StoreLayout) {
+        guard !acts.isEmpty else { return }
+        if let warning = History(path: layout.history).append(acts) { settings.report(.warning(warning)) }
     }
 
     /// Tidies the store, if there is anything to tidy: the lock is only taken then.
@@ -33,7 +26,7 @@ extension Reconciler {
         } catch let fault as Fault {
             // Nothing of this is urgent: another process is at work, or the disk is full; the next pass tries again.
             if case .busy = fault.kind { return }
-            settings.report(.warning("the store could not be tidied: \(fault.kind)"))
+            settings.report(.warning("the store could not be tidied: \(Wording.message(for: fault).summary)"))
         }
     }
 
@@ -87,25 +80,5 @@ extension Outcome {
     /// Whether the change was carried out.
     var isDone: Bool {
         if case .done = result { true } else { false }
-    }
-
-    /// The history's words for what happened; `nil` when nothing did.
-    func event(at now: Timestamp, who: String, planDigest: Digest?) -> History.Event? {
-        let kind: String
-        var detail: String?
-        switch result {
-        case .skipped, .interrupted: return nil
-        case .done(let warning):
-            detail = warning
-            kind = change.action == .remove ? "removed" : change.action == .repair ? "repaired" : "confirmed"
-        case .failed(let fault): (kind, detail) = ("failed", fault.historyText)
-        case .rolledBack(let cause, _, _): (kind, detail) = ("rolledBack", cause)
-        case .halted(let cause): (kind, detail) = ("halted", cause)
-        }
-        return History.Event(
-            at: now, kind: kind, model: change.model.description, who: who,
-            from: change.from.map { "\($0.version) \($0.contentDigest.short)" },
-            to: change.to.map { "\($0.version) \($0.contentDigest.short)" }, detail: detail,
-            planDigest: planDigest?.description, milliseconds: milliseconds, bytes: receivedBytes)
     }
 }

@@ -12,12 +12,19 @@ package import SystemPackage
 public struct Reconciler: Sendable {
     package let files: [FilePath]
     package let settings: Settings
+    /// The desired state to work towards, when it is not read from the files anew each time: `watch` keeps the last good one.
+    var declaration: Declaration?
+    /// How long a pass waits for receivers of news that do not answer; what they miss is brought by the next one.
+    var newsPatience = Duration.seconds(15)
 
     /// A reconciler of desired-state files; later ones are laid over earlier ones.
     public init(files: [String] = ["desired-state.yaml"], settings: Settings = Settings()) {
         self.files = files.map { FilePath($0) }
         self.settings = settings
     }
+
+    /// What happens from now on, for whoever wants to show or tell it.
+    public var events: AsyncStream<ReconcileEvent> { settings.events.events() }
 
     /// What a pass did.
     public struct PassResult: Sendable {
@@ -29,39 +36,45 @@ public struct Reconciler: Sendable {
         public let status: ExitStatus
     }
 
-    /// One pass: read what is wanted, look at what is there, compute the difference, make it so.
+    /// One pass: read what is wanted, look at what is there, compute the difference, make it so, write down what happened.
     ///
-    /// - Parameter only: The models to reconcile; all when empty.
     /// - Throws: ``Fault`` when nothing could be done at all; what fails for one model is in the result.
-    public func pass(only: Set<ModelName> = []) async throws -> PassResult {
-        let survey = try await survey(only: only, isDryRun: false)
-        let plan = survey.plan(only: only)
-        let outcomes = try await apply(plan.changes, of: survey)
+    public func pass(_ options: PassOptions = PassOptions()) async throws -> PassResult {
+        let survey = try await survey(options, isDryRun: false)
+        let plan = survey.plan()
+        let journal = Journal(survey: survey, plan: plan, settings: settings)
+        journal.begin()
+        let applied = try await apply(plan.changes, of: survey)
         try await tidy(survey)
         survey.cache.save()
+        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
+        await journal.end(applied, status, newsPatience: newsPatience)
         // An open trial was finished first; only now can be planned what follows from it.
-        if plan.changes.contains(where: { $0.reason == .openTrial }), outcomes.allSatisfy(\.isDone) {
-            let next = try await pass(only: only)
-            return PassResult(plan: next.plan, outcomes: outcomes + next.outcomes, status: next.status)
+        if plan.changes.contains(where: { $0.reason == .openTrial }), applied.outcomes.allSatisfy(\.isDone) {
+            let next = try await pass(options)
+            return PassResult(plan: next.plan, outcomes: applied.outcomes + next.outcomes, status: next.status)
         }
-        return PassResult(plan: plan, outcomes: outcomes, status: ExitStatus(applying: plan, outcomes: outcomes))
+        return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
     }
 
     /// The plan of a pass, which writes nothing anywhere.
     ///
-    /// - Parameter only: The models to plan; all when empty.
     /// - Throws: ``Fault`` when no plan can be made.
-    public func plan(only: Set<ModelName> = []) async throws -> Plan {
-        try await survey(only: only, isDryRun: true).plan(only: only)
+    public func plan(_ options: PassOptions = PassOptions()) async throws -> Plan {
+        try await survey(options, isDryRun: true).plan()
     }
+
+    /// What the files say, or what was given instead of them.
+    package func load() throws -> Declaration { try declaration ?? DesiredStateLoader(paths: files).load() }
 
     /// Looks at everything a plan depends on: the files, the lock, the store, the sources, the time.
     package func survey(
-        only: Set<ModelName> = [], isDryRun: Bool, observing other: ObservedState? = nil
+        _ options: PassOptions = PassOptions(), isDryRun: Bool, observing other: ObservedState? = nil
     ) async throws -> Survey {
         let now = settings.clock()
-        let declaration = try DesiredStateLoader(paths: files).load()
-        try checkNames(only, declaration)
+        let declaration = try load()
+        try checkNames(options.only, declaration)
+        let options = options.widened(to: declaration.desired)
         let layout = StoreLayout(root: declaration.store)
         let cache = SourceCache(path: layout.history, canWrite: !isDryRun)
         let sources = declaration.makeSources(cache: cache)
@@ -70,27 +83,25 @@ public struct Reconciler: Sendable {
         var observation = try await Observer(reader: StoreReader(layout: layout)).observe(
             declaration.desired.models.keys)
         if let other { observation = Observer.Observation(state: other, restamps: [:]) }
-        let questions = declaration.questions(lock: lock?.lock, observed: observation.state, only: only)
+        let questions = declaration.questions(lock: lock?.lock, observed: observation.state, options)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, now: now)
         let resolutions = try await resolver.resolve(questions)
         return Survey(
-            declaration: declaration, layout: layout, cache: cache, sources: sources, lock: lock,
+            declaration: declaration, options: options, layout: layout, cache: cache, sources: sources, lock: lock,
             observation: observation, isRemote: other != nil,
             resolutions: resolutions, selectors: declaration.selectors(lock: lock?.lock),
             notices: lock.map { declaration.silences(of: $0.lock) } ?? [], now: now)
     }
 
-    /// Carries out changes, each rechecked under the store's lock, and writes down what became of them.
-    package func apply(_ changes: [Change], of survey: Survey, planDigest: Digest? = nil) async throws -> [Outcome] {
-        guard !changes.isEmpty else { return [] }
+    /// Carries out changes, each rechecked under the store's lock.
+    func apply(_ changes: [Change], of survey: Survey) async throws -> Applier.Result {
+        guard !changes.isEmpty else { return Applier.Result(outcomes: [], inspections: []) }
         let rejected = survey.rejections()
         let applier = Applier(
-            layout: survey.layout, desired: survey.declaration.desired.models, sources: survey.sources,
-            settings: settings,
-            now: survey.now
-        ) { survey.recheck($0, $1, rejected: rejected) }
-        let outcomes = try await applier.apply(changes)
-        record(outcomes, in: survey.layout, planDigest: planDigest)
-        return outcomes
+            layout: survey.layout, desired: survey.declaration.desired, sources: survey.sources, settings: settings,
+            judge: Applier.Judge(overridesWindows: survey.options.windowOverride != nil) {
+                survey.recheck($0, $1, rejected: rejected)
+            })
+        return try await applier.apply(changes)
     }
 }

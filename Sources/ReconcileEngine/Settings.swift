@@ -5,27 +5,56 @@ public import ReconcileCore
 public struct Settings: Sendable {
     /// Who runs the pass, for memory and history: `ana@gpu1`.
     public var user: String
-    /// The time; read once a pass.
+    /// The time; read once a pass, and again when a trial would begin.
     public var clock: @Sendable () -> Timestamp
     /// How long to wait for another process that holds the store.
     public var lockPatience: Duration
     /// Whether a missing or outdated lock is an error.
     public var isLocked: Bool
-    /// Takes what a pass tells.
-    public var report: ProgressReporter
+    /// Where everything that happens is told.
+    public var events: EventHub
 
     /// The settings of this user on this machine.
     public init(
         user: String? = nil, clock: (@Sendable () -> Timestamp)? = nil, lockPatience: Duration = .seconds(10),
-        isLocked: Bool = false, report: @escaping ProgressReporter = { _ in }
+        isLocked: Bool = false, events: EventHub = EventHub()
     ) {
         self.user = user ?? Platform.user()
         self.clock = clock ?? { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) }
         self.lockPatience = lockPatience
         self.isLocked = isLocked
-        self.report = report
+        self.events = events
     }
+
+    /// Tells everybody who listens.
+    var report: EventReporter { { [events] in events.report($0) } }
 
     /// Who holds a lock, for the person who finds it taken.
     var holder: String { "\(user), process \(ProcessInfo.processInfo.processIdentifier)" }
+}
+
+/// What one pass is limited to.
+public struct PassOptions: Sendable {
+    /// The models to reconcile; all when empty. The models of a group belong together.
+    public var only: Set<ModelName>
+    /// Models that are left out, because they failed a moment ago.
+    public var except: Set<ModelName>
+    /// Why windows do not count this time; `nil` when they do.
+    public var windowOverride: String?
+
+    /// A whole pass, unless said otherwise.
+    public init(only: Set<ModelName> = [], except: Set<ModelName> = [], windowOverride: String? = nil) {
+        (self.only, self.except, self.windowOverride) = (only, except, windowOverride)
+    }
+
+    /// Whether a model is reconciled.
+    func includes(_ model: ModelName) -> Bool { (only.isEmpty || only.contains(model)) && !except.contains(model) }
+
+    /// The options with whole groups.
+    func widened(to desired: DesiredState) -> PassOptions {
+        var options = self
+        options.only = Set(only.flatMap(desired.companions))
+        options.except = Set(except.flatMap(desired.companions))
+        return options
+    }
 }

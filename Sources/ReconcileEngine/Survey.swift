@@ -4,6 +4,8 @@ import SystemPackage
 /// Everything a plan is made from: what is wanted, what is there, what is published, and the time it all was looked at.
 package struct Survey: Sendable {
     package let declaration: Declaration
+    /// What the pass is limited to.
+    package var options = PassOptions()
     package let layout: StoreLayout
     package let cache: SourceCache
     package let sources: [String: any ModelSource]
@@ -17,34 +19,37 @@ package struct Survey: Sendable {
     package let now: Timestamp
 
     /// The plan: the one pure function, then digests and bytes.
-    ///
-    /// - Parameter only: The models to plan; all when empty.
-    package func plan(only: Set<ModelName> = []) -> Plan {
+    package func plan() -> Plan {
         var state = observation.state
-        var result = plan(of: state, only: only)
+        var result = plan(of: state)
         let fetching = result.changes.filter { $0.steps.contains(.fetch) }
         if !fetching.isEmpty {
             state.localBytes = localBytes(for: fetching)
-            result = plan(of: state, only: only)
+            result = plan(of: state)
         }
-        let notices = (result.notices + self.notices.filter { only.isEmpty || only.contains($0.model) })
+        let notices = (result.notices + self.notices.filter { options.includes($0.model) })
         return Plan(
             toolVersion: ToolVersion.current, createdAt: now,
             inputs: Plan.Inputs(
                 desiredState: declaration.desired.digest, lock: lock?.digest,
-                observedState: Hashing.digest(of: state.canonicalText), memory: Hashing.digest(of: state.memoryText)),
+                observedState: Hashing.digest(of: state.canonicalText), memory: Hashing.digest(of: state.memoryText),
+                commit: declaration.commit),
             changes: result.changes, blocked: result.blocked, problems: result.problems,
             notices: notices.sorted { $0.model < $1.model }, inSync: result.inSync,
             planDigest: Hashing.digest(of: Plan.digestText(of: result.changes)))
     }
 
     /// What other models put in the way of releases.
-    package func rejections() -> [ModelName: [Digest: Obstacle]] { plan(of: observation.state, only: []).rejected }
+    package func rejections() -> [ModelName: [Digest: Obstacle]] { planner(of: observation.state).plan().rejected }
 
-    private func plan(of state: ObservedState, only: Set<ModelName>) -> Planner.Result {
+    private func plan(of state: ObservedState) -> Planner.Result {
+        planner(of: state).plan(isWhole: options.only.isEmpty) { options.includes($0) }
+    }
+
+    private func planner(of state: ObservedState) -> Planner {
         Planner(
-            desired: declaration.desired, observed: state, resolutions: resolutions, selectors: selectors, now: now
-        ).plan(only: only)
+            desired: declaration.desired, observed: state, resolutions: resolutions, selectors: selectors, now: now,
+            overridesWindows: options.windowOverride != nil)
     }
 
     private func localBytes(for changes: [Change]) -> [Digest: Int64] {

@@ -49,54 +49,6 @@ struct PathCommand: AsyncParsableCommand {
     }
 }
 
-/// `reconcile history`: what happened.
-struct HistoryCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "history", abstract: "Show what happened, newest first.",
-        discussion: "EXAMPLE: reconcile history vad --limit 5")
-
-    @OptionGroup var files: FileOptions
-    @OptionGroup var output: OutputOptions
-
-    @Option(help: "How many events at most.")
-    var limit = 50
-
-    @Argument(help: "Only this model.")
-    var model: ModelName?
-
-    func validate() throws {
-        if !(1...1_000_000).contains(limit) { throw ValidationError("--limit takes a number from 1 to 1000000.") }
-    }
-
-    func run() async throws {
-        try await running {
-            let events = try files.reconciler().history(of: model, limit: limit)
-            switch output.output {
-            case .json: try Output.json(events)
-            case .text:
-                for event in events {
-                    let move = [event.from, event.to].compactMap(\.self).joined(separator: " → ")
-                    let detail = event.detail.map { "  \(words(for: $0))" } ?? ""
-                    Output.data(
-                        "\(event.at.minute)  \(event.model)  \(event.kind)  \(move)  by \(event.who)\(detail)\n")
-                }
-                if events.isEmpty { Output.message("Nothing has happened yet.\n") }
-            }
-            return .success
-        }
-    }
-
-    /// A fault is kept as JSON; everything else is words already.
-    private func words(for detail: String) -> String {
-        guard detail.hasPrefix("{"),
-            let fault = try? JSONFile.value(Fault.self, from: Array(detail.utf8), name: "history")
-        else {
-            return detail
-        }
-        return Wording.message(for: fault).summary
-    }
-}
-
 /// `reconcile explain`: why a model is where it is.
 struct ExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -5,21 +5,47 @@ import ReconcileEngine
 /// `reconcile approve`: a person's yes.
 struct ApproveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "approve", abstract: "Say yes to the change of a model that waits for it, and to nothing else.",
-        discussion: "EXAMPLE: reconcile approve vad && reconcile vad")
+        commandName: "approve", abstract: "Say yes to the changes of models that wait for it, and to nothing else.",
+        discussion: """
+            An approval is bound to the exact change, from one content to another: when something else is published \
+            meanwhile, that waits for an approval of its own. It ends at --until, or when the policy's approvalExpires says.
+
+            EXAMPLE: reconcile approve vad && reconcile vad
+            """)
+
+    @Flag(help: "Everything that waits for an approval.")
+    var all = false
+
+    @Option(help: "When the approval ends, if it was not used (RFC 3339).")
+    var until: Timestamp?
 
     @OptionGroup var files: FileOptions
     @OptionGroup var run: RunOptions
 
-    @Argument(help: "The model.")
-    var model: ModelName
+    @Argument(help: "The models.")
+    var models: [ModelName] = []
+
+    func validate() throws {
+        if all != models.isEmpty { throw ValidationError("Name the models, or give --all.") }
+        try checkFuture(until)
+    }
 
     func run() async throws {
         try await running {
-            let item = try await run.reconciler(files).approve(model)
-            let from = item.active?.description ?? "nothing"
-            Output.data(
-                "Approved: \(model) \(from) → \(item.version). The next pass takes it:\n    reconcile \(model)\n")
+            let items = try await run.with(files) { reconciler in
+                if all { return try await reconciler.approve(nil, until: until) }
+                var items: [Plan.Blocked] = []
+                for model in models where !items.contains(where: { $0.model == model }) {
+                    items += try await reconciler.approve(model, until: until)
+                }
+                return items
+            }
+            for item in items {
+                Output.data("Approved: \(item.model) \(item.active?.description ?? "nothing") → \(item.version).\n")
+            }
+            let names = items.map(\.model.description).joined(separator: " ")
+            let when = items.compactMap(\.possibleAt).max().map { " from \($0.weekdayMinute)" } ?? ""
+            Output.data("The next pass takes \(items.count == 1 ? "it" : "them")\(when):\n    reconcile \(names)\n")
             return .success
         }
     }
@@ -55,7 +81,9 @@ struct RollbackCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let result = try await run.reconciler(files).rollback(model, to: to, reason: reason, until: until)
+            let result = try await run.with(files) {
+                try await $0.rollback(model, to: to, reason: reason, until: until)
+            }
             let status = try PassOutput.write(result, output.output)
             if status == .success { Output.message("“\(model)” is held there until:\n    reconcile resume \(model)\n") }
             return status
@@ -85,7 +113,7 @@ struct HoldCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let held = try await run.reconciler(files).hold(model, reason: reason, until: until)
+            let held = try await run.with(files) { try await $0.hold(model, reason: reason, until: until) }
             Output.data("“\(model)” is held at \(held.version) until:\n    reconcile resume \(model)\n")
             return .success
         }
@@ -106,7 +134,7 @@ struct ResumeCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let hold = try await run.reconciler(files).resume(model)
+            let hold = try await run.with(files) { try await $0.resume(model) }
             Output.data(
                 hold.map { "“\(model)” is no longer held at \($0.release.version).\n" } ?? "“\(model)” was not held.\n")
             return .success
@@ -129,7 +157,7 @@ struct RetryCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let freed = try await run.reconciler(files).retry(model)
+            let freed = try await run.with(files) { try await $0.retry(model) }
             let versions = freed.map(\.version.description).joined(separator: ", ")
             Output.data(
                 freed.isEmpty

@@ -17,6 +17,7 @@ struct PassCommand: AsyncParsableCommand {
     @Flag(name: .customLong("locked"), help: "Fail when the lock is missing or does not answer the desired state.")
     var isLocked = false
 
+    @OptionGroup var window: WindowOptions
     @OptionGroup var files: FileOptions
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
@@ -26,13 +27,14 @@ struct PassCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let reconciler = run.reconciler(files, isLocked: isLocked)
+            let options = PassOptions(only: Set(models), windowOverride: window.windowOverride)
             if isDryRun {
-                let plan = try await reconciler.plan(only: Set(models))
+                let plan = try await files.reconciler(isLocked: isLocked).plan(options)
                 try PlanOutput.write(plan, output.output == .json ? .json : .text)
                 return ExitStatus(showing: plan, detailed: detailed)
             }
-            return try PassOutput.write(try await reconciler.pass(only: Set(models)), output.output)
+            return try PassOutput.write(
+                try await run.with(files, isLocked: isLocked) { try await $0.pass(options) }, output.output)
         }
     }
 }

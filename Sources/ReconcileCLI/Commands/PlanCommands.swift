@@ -29,6 +29,7 @@ struct PlanCommand: AsyncParsableCommand {
     @Flag(name: .customLong("locked"), help: "Fail when the lock is missing or does not answer the desired state.")
     var isLocked = false
 
+    @OptionGroup var window: WindowOptions
     @OptionGroup var files: FileOptions
 
     @Argument(help: "Only these models.")
@@ -36,9 +37,10 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
+            let options = PassOptions(only: Set(models), windowOverride: window.windowOverride)
             let status = try against.map { try Reconciler.readStatus($0) }
             let plan = try await files.reconciler(isLocked: isLocked)
-                .plan(only: Set(models), approving: Set(approve), against: status)
+                .plan(options, approving: Set(approve), against: status)
             try PlanOutput.write(plan, output)
             if let out {
                 try Reconciler.write(plan, to: out)
@@ -59,6 +61,7 @@ struct ApplyCommand: AsyncParsableCommand {
             EXAMPLE: reconcile apply plan.json
             """)
 
+    @OptionGroup var window: WindowOptions
     @OptionGroup var files: FileOptions
     @OptionGroup var run: RunOptions
     @OptionGroup var output: OutputOptions
@@ -78,12 +81,15 @@ struct ApplyCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let reconciler = run.reconciler(files, isLocked: isLocked)
-            if let path = targets.first, path.hasSuffix(".json") {
-                return try PassOutput.write(try await reconciler.apply(try Reconciler.readPlan(path)), output.output)
+            let result = try await run.with(files, isLocked: isLocked) { reconciler in
+                if let path = targets.first, path.hasSuffix(".json") {
+                    return try await reconciler.apply(
+                        try Reconciler.readPlan(path), windowOverride: window.windowOverride)
+                }
+                let only = Set(targets.compactMap { ModelName($0) })
+                return try await reconciler.pass(PassOptions(only: only, windowOverride: window.windowOverride))
             }
-            return try PassOutput.write(
-                try await reconciler.pass(only: Set(targets.compactMap { ModelName($0) })), output.output)
+            return try PassOutput.write(result, output.output)
         }
     }
 }

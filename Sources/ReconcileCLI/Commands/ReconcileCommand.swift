@@ -36,7 +36,10 @@ struct ReconcileCommand: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Look",
-                subcommands: [StatusCommand.self, PathCommand.self, HistoryCommand.self, ExplainCommand.self]),
+                subcommands: [
+                    StatusCommand.self, PathCommand.self, ExplainCommand.self, HistoryCommand.self, StatsCommand.self,
+                ]),
+            CommandGroup(name: "Run as a service", subcommands: [WatchCommand.self, WaitCommand.self]),
             CommandGroup(
                 name: "Order",
                 subcommands: [
@@ -50,6 +53,11 @@ struct ReconcileCommand: AsyncParsableCommand {
                 subcommands: [InitCommand.self, ValidateCommand.self, SchemaCommand.self, PublishCommand.self]),
         ],
         defaultSubcommand: PassCommand.self)
+
+    /// The names of all commands.
+    static var names: [String] {
+        configuration.groupedSubcommands.flatMap(\.subcommands).compactMap { $0.configuration.commandName }
+    }
 }
 
 /// Runs the body of a command and turns what it throws into a message on standard error and an exit status.
@@ -62,7 +70,7 @@ func running(_ body: () async throws -> ExitStatus) async throws {
         Output.message("\(problems.description)\n\(Wording.count(number, "problem")). Nothing was changed.\n")
         status = .failed
     } catch let fault as Fault {
-        Output.message("Error: \(Wording.message(for: fault).text)\n")
+        Output.message("Error: \(Wording.message(for: fault, commands: ReconcileCommand.names).text)\n")
         status = ExitStatus(fault)
     } catch is CancellationError {
         Output.message("\(Wording.message(for: Fault(.interrupted)).text)\n")

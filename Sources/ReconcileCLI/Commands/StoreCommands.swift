@@ -23,7 +23,7 @@ struct VerifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let found = try await run.reconciler(files).verify(only: Set(models), deep: deep, repair: repair)
+            let found = try await run.with(files) { try await $0.verify(only: Set(models), deep: deep, repair: repair) }
             switch output.output {
             case .json: try Output.json(found)
             case .text: for item in found { Output.data(line(item)) }
@@ -66,7 +66,7 @@ struct GCCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let items = try await run.reconciler(files).collectGarbage(isDryRun: isDryRun)
+            let items = try await run.with(files) { try await $0.collectGarbage(isDryRun: isDryRun) }
             switch output.output {
             case .json: try Output.json(items)
             case .text:
@@ -102,7 +102,7 @@ struct AdoptCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let adoption = try await run.reconciler(files).adopt(model)
+            let adoption = try await run.with(files) { try await $0.adopt(model) }
             switch adoption.outcome.result {
             case .done:
                 let version = adoption.outcome.change.to?.version.description ?? ""
@@ -139,7 +139,7 @@ struct RemoveCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            try await run.reconciler(files).remove(model, evenProtected: evenProtected)
+            try await run.with(files) { try await $0.remove(model, evenProtected: evenProtected) }
             Output.data("Removed “\(model)”. Its files stay for a day, for those that still read them.\n")
             return .success
         }

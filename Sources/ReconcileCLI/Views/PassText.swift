@@ -48,6 +48,10 @@ struct PassText {
         let name = change.model.description
         let to = change.to?.version.description ?? ""
         let from = change.from?.version.description ?? ""
+        if change.onlyPrepares {
+            let move = from.isEmpty ? to : "\(from) → \(to)"
+            return "~ \(name)  \(move)  prepared, to be activated later"
+        }
         switch change.action {
         case .install: return "+ \(name)  \(to)  installed"
         case .replace: return "~ \(name)  \(from) → \(to)  replaced"

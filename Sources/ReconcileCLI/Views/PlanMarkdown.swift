@@ -1,4 +1,5 @@
 import ReconcileCore
+import ReconcileEngine
 
 /// A plan for pull requests: the summary first, then tables, cut by whole rows below the size that comments may have.
 struct PlanMarkdown {
@@ -10,7 +11,8 @@ struct PlanMarkdown {
     var text: String {
         let summary = PlanText(plan: plan).text.split(separator: "\n").last.map(String.init) ?? ""
         var text = "### reconcile plan\n\n**\(summary)**\n"
-        text += "\nPlan `\(plan.planDigest.short)`, made \(plan.createdAt.minute) by reconcile \(plan.toolVersion).\n"
+        text += "\nPlan `\(plan.planDigest.short)`, made \(plan.createdAt.minute) by reconcile \(plan.toolVersion)"
+        text += plan.inputs.commit.map { ", from commit `\($0.prefix(12))`.\n" } ?? ".\n"
         let room = Self.limitBytes - text.utf8.count - 1200
         var used = 0
         for table in [changes, waiting, problems, notices] where !table.rows.isEmpty {
@@ -34,7 +36,7 @@ struct PlanMarkdown {
                 let from = change.from?.version.description ?? ""
                 let to = change.to?.version.description ?? ""
                 return "| \(change.action.rawValue) | \(cell(change.model)) | \(cell(from)) | \(cell(to)) "
-                    + "| \(cell(PlanText.words(for: change.reason))) | \(Format.bytes(change.bytes.download)) "
+                    + "| \(cell(PlanText.words(for: change))) | \(Format.bytes(change.bytes.download)) "
                     + "| \(Format.bytes(change.bytes.reused)) |"
             }
         )

@@ -1,4 +1,5 @@
 import ReconcileCore
+import ReconcileEngine
 
 /// A plan for people: a line for each change and each thing that waits, and the summary last.
 struct PlanText {
@@ -9,6 +10,7 @@ struct PlanText {
     var text: String {
         var lines = plan.changes.map(line) + plan.blocked.map(line) + plan.problems.flatMap(lines)
         lines += plan.notices.map { "  note: \(Wording.words(for: $0))" }
+        if let commit = plan.inputs.commit, !lines.isEmpty { lines.append("  commit \(commit.prefix(12))") }
         if !lines.isEmpty { lines.append("") }
         return (lines + [summary]).joined(separator: "\n") + "\n"
     }
@@ -21,7 +23,7 @@ struct PlanText {
     private func line(_ change: Change) -> String {
         let cost = [bytes(change.bytes), steps(change)].filter { !$0.isEmpty }.joined(separator: "; ")
         let text =
-            "\(symbol(change.action)) \(Format.pad(change.model.description, width))  \(versions(change))  \(reason(change.reason))"
+            "\(symbol(change.action)) \(Format.pad(change.model.description, width))  \(versions(change))  \(Self.words(for: change))"
         return "  \(style.paint(text, change.action.colour))" + (cost.isEmpty ? "" : "  (\(cost))")
     }
 
@@ -58,7 +60,11 @@ struct PlanText {
         }
     }
 
-    private func reason(_ reason: Change.Reason) -> String { Self.words(for: reason) }
+    /// Why, in words, with what is peculiar to the change.
+    static func words(for change: Change) -> String {
+        let group = change.group.map { ", group \($0)" } ?? ""
+        return words(for: change.reason) + group + (change.onlyPrepares ? ", prepared only" : "")
+    }
 
     private func bytes(_ bytes: Change.Bytes) -> String {
         switch (bytes.download, bytes.reused) {

@@ -33,7 +33,11 @@ final class ProgressView: Sendable {
     /// At most this often is anything drawn or told about bytes.
     private static let interval = Duration.milliseconds(100)
 
-    init(_ mode: Mode) {
+    /// Whether nobody looks at what passes print: then what changed is told here.
+    private let isService: Bool
+
+    init(_ mode: Mode, isService: Bool = false) {
+        self.isService = isService
         form =
             switch mode {
             case .auto: Style.isTerminal(2) && Environment.value("TERM") != "dumb" ? .bars : .plain
@@ -45,10 +49,10 @@ final class ProgressView: Sendable {
     }
 
     /// Takes an event of a pass.
-    func report(_ event: ProgressEvent) {
+    func report(_ event: ReconcileEvent) {
         state.withLock { state in
             switch form {
-            case .none: if case .warning(let text) = event { Output.message("warning: \(text)\n") }
+            case .none: reportTrouble(event)
             case .json: reportJSON(event, &state)
             case .plain: reportPlain(event, &state)
             case .bars: reportBars(event, &state)
@@ -56,9 +60,19 @@ final class ProgressView: Sendable {
         }
     }
 
+    /// What is told in every form but JSON.
+    private func reportTrouble(_ event: ReconcileEvent) {
+        switch event {
+        case .warning(let text): Output.message("warning: \(text)\n")
+        case .desiredStateInvalid(let text):
+            Output.message("\(text)\nThe desired state cannot be used; the last good one stays in force.\n")
+        default: break
+        }
+    }
+
     // MARK: Lines
 
-    private func reportPlain(_ event: ProgressEvent, _ state: inout State) {
+    private func reportPlain(_ event: ReconcileEvent, _ state: inout State) {
         switch event {
         case .began(let model, let action, let version, let bytes):
             let size = bytes > 0 ? ", \(Format.bytes(bytes)) to download" : ""
@@ -66,8 +80,25 @@ final class ProgressView: Sendable {
         case .step(let model, let step): Output.message("\(model): \(step.rawValue)\n")
         case .waiting(let model, let seconds): Output.message("\(model): probe asked again in \(seconds) s\n")
         case .reverting(let model, _): Output.message("\(model): revert\n")
-        case .warning(let text): Output.message("warning: \(text)\n")
-        case .received, .ended: break
+        case .warning, .desiredStateInvalid: reportTrouble(event)
+        case .desiredStateChanged, .updateAvailable, .condition: if isService { reportService(event) }
+        case .received, .ended, .passBegan, .passEnded, .sleeping: break
+        }
+    }
+
+    /// What a service tells its log: what changed, once.
+    private func reportService(_ event: ReconcileEvent) {
+        switch event {
+        case .desiredStateChanged(let digest, let commit):
+            Output.message(
+                "desired state \(digest.short)\(commit.map { ", commit \($0.prefix(12))" } ?? "") is in force\n")
+        case .updateAvailable(let blocked):
+            Output.message("\(blocked.model): \(blocked.version) is available: \(Wording.words(for: blocked).why)\n")
+        case .condition(let model, let condition):
+            Output.message(
+                "\(model): \(condition.type.rawValue)=\(condition.status ? "True" : "False") \(condition.reason)\(condition.message.isEmpty ? "" : ": \(condition.message)")\n"
+            )
+        default: break
         }
     }
 
@@ -83,9 +114,16 @@ final class ProgressView: Sendable {
         var receivedBytes: Int64?
         var totalBytes: Int64?
         var message: String?
+        var commit: String?
+        var pass: String?
+        var exitStatus: Int32?
+        var until: Timestamp?
+        var condition: String?
+        var status: Bool?
+        var reason: String?
     }
 
-    private func reportJSON(_ event: ProgressEvent, _ state: inout State) {
+    private func reportJSON(_ event: ReconcileEvent, _ state: inout State) {
         switch event {
         case .began(let model, let action, let version, let bytes):
             write(Line(event: "began", model: model, action: action.rawValue, version: version, totalBytes: bytes))
@@ -105,6 +143,23 @@ final class ProgressView: Sendable {
                     event: "ended", model: outcome.change.model, receivedBytes: outcome.receivedBytes,
                     message: outcome.result.name))
         case .warning(let text): write(Line(event: "warning", message: text))
+        case .desiredStateInvalid(let text): write(Line(event: "desiredStateInvalid", message: text))
+        case .desiredStateChanged(let digest, let commit):
+            write(Line(event: "desiredStateChanged", message: digest.description, commit: commit))
+        case .updateAvailable(let blocked):
+            write(
+                Line(
+                    event: "updateAvailable", model: blocked.model, version: blocked.version,
+                    message: Wording.words(for: blocked).why))
+        case .condition(let model, let condition):
+            write(
+                Line(
+                    event: "condition", model: model, message: condition.message, condition: condition.type.rawValue,
+                    status: condition.status, reason: condition.reason))
+        case .passBegan(let info): write(Line(event: "passBegan", commit: info.commit, pass: info.id))
+        case .passEnded(let info, let status):
+            write(Line(event: "passEnded", commit: info.commit, pass: info.id, exitStatus: status.rawValue))
+        case .sleeping(let until): write(Line(event: "sleeping", until: until))
         }
     }
 
@@ -115,7 +170,7 @@ final class ProgressView: Sendable {
 
     // MARK: Bars
 
-    private func reportBars(_ event: ProgressEvent, _ state: inout State) {
+    private func reportBars(_ event: ReconcileEvent, _ state: inout State) {
         switch event {
         case .began(let model, _, _, let bytes):
             state.total += bytes
@@ -131,9 +186,10 @@ final class ProgressView: Sendable {
             state.steps[outcome.change.model] = nil
             state.transfers = state.transfers.filter { !$0.key.hasPrefix("\(outcome.change.model)/") }
             return draw(&state)
-        case .warning(let text):
+        case .warning, .desiredStateInvalid:
             erase(&state)
-            Output.message("warning: \(text)\n")
+            reportTrouble(event)
+        case .passBegan, .passEnded, .updateAvailable, .condition, .desiredStateChanged, .sleeping: return
         }
         if isDue(&state) { draw(&state) }
     }

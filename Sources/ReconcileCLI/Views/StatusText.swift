@@ -7,7 +7,7 @@ struct StatusText {
 
     var text: String {
         guard !status.models.isEmpty else { return "No model is declared or installed.\n" }
-        let head = ["model", "active", "range", "source", "digest", "since", "kept", "state"]
+        let head = ["model", "active", "range", "source", "digest", "since", "kept", "health", "state"]
         var text = Table(rows: [head] + status.models.map(row)).text
         for (digest, bytes) in status.partials.sorted(by: { $0.key < $1.key }) {
             text += "partial download \(digest.prefix(12)): \(Format.bytes(bytes)) safe\n"
@@ -20,7 +20,8 @@ struct StatusText {
         [
             model.model.description, model.active?.description ?? "-", model.range ?? "(undeclared)",
             model.origin?.description ?? "-", model.contentDigest?.short ?? "-", model.since?.date ?? "-",
-            model.kept.isEmpty ? "-" : model.kept.map(\.description).joined(separator: ","), state(model),
+            model.kept.isEmpty ? "-" : model.kept.map(\.description).joined(separator: ","),
+            model.health.rawValue, state(model),
         ]
     }
 

@@ -1,3 +1,5 @@
+import ReconcileEngine
+
 /// Rows of text in columns.
 struct Table {
     /// The rows, the head first; all of the same length.

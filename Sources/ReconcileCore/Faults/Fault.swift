@@ -8,6 +8,25 @@ public struct Fault: Error, Codable, Hashable, Sendable {
     /// A fault.
     public init(_ kind: Kind, model: ModelName? = nil) { (self.kind, self.model) = (kind, model) }
 
+    /// Whether it is about what is published, not about what is here: what is active goes on working.
+    public var isOfSource: Bool {
+        switch kind {
+        case .sourceUnreachable, .sourceLacks, .sourceInvalid, .noMatch, .ambiguous, .nothingIncluded, .secretMissing:
+            true
+        default: false
+        }
+    }
+
+    /// Whether trying again later can help by itself; everything else needs a person or another release.
+    public var mayPass: Bool {
+        switch kind {
+        case .sourceUnreachable, .busy, .system, .diskFull, .digestMismatch, .sizeMismatch, .secretMissing,
+            .sourceInvalid:
+            true
+        default: false
+        }
+    }
+
     /// The same fault, said of a model.
     public func about(_ model: ModelName) -> Fault { Fault(kind, model: self.model ?? model) }
 
@@ -75,12 +94,16 @@ public struct Fault: Error, Codable, Hashable, Sendable {
         case requirementUnmet(repository: String, needed: String, found: String?)
         /// The record of the active generation is missing or unreadable.
         case recordLost(path: String)
+        /// A model that it depends on, or one of its group, did not get through.
+        case heldBack(by: ModelName)
         /// The held version is no longer on disk.
         case holdLost(version: String)
         /// A version that was asked for is not on disk.
         case notKept(version: String?, kept: [String])
         /// There is nothing that waits for an approval.
         case nothingToApprove
+        /// Models did not get a condition in time.
+        case waitedInVain(condition: String, seconds: Int64, models: [String])
         /// So many models would be pruned that it looks like a mistake.
         case pruneRefused(count: Int, of: Int)
 

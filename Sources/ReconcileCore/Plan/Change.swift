@@ -85,12 +85,15 @@ public struct Change: Codable, Hashable, Sendable {
     public let steps: [Step]
     /// What it costs.
     public let bytes: Bytes
+    /// The group whose models change together, when it is in one.
+    public let group: String?
 
     /// A change.
     public init(
         model: ModelName, action: Action, from: ReleaseID?, to: ReleaseID?, release: Release?, reason: Reason,
-        steps: [Step], bytes: Bytes = Bytes()
+        steps: [Step], bytes: Bytes = Bytes(), group: String? = nil
     ) {
+        self.group = group
         self.model = model
         self.action = action
         self.from = from
@@ -120,12 +123,48 @@ public struct HookSet: Hashable, Sendable {
 }
 
 extension Change {
+    /// Whether it only brings and checks a release, which is activated later, when a window opens.
+    public var onlyPrepares: Bool {
+        (action == .install || action == .replace) && !steps.contains(.activate) && !steps.contains(.confirm)
+    }
+
+    /// Whether it moves a link to a release that was not active, by itself and not because a person ordered it now: what
+    /// windows are for. Finishing a trial that is open is not.
+    public var startsTrial: Bool {
+        (action == .install || action == .replace) && reason != .held && reason != .openTrial
+    }
+
+    /// The change with other steps, bytes or group.
+    func with(steps: [Step]? = nil, bytes: Bytes? = nil, group: String? = nil) -> Change {
+        Change(
+            model: model, action: action, from: from, to: to, release: release, reason: reason,
+            steps: steps ?? self.steps, bytes: bytes ?? self.bytes, group: group ?? self.group)
+    }
+
+    /// What of the change may be done while no window is open; `nil` when everything of that is done.
+    public var preparation: Change? {
+        let steps = steps.prefix { $0 != .activate }
+        return steps.isEmpty ? nil : with(steps: Array(steps))
+    }
+
+    /// The change without anything to do, when its window closed before it was its turn.
+    public var doingNothing: Change { with(steps: []) }
+
+    /// The change outside of its group, for a directory that is taken over as it is.
+    public var alone: Change {
+        Change(
+            model: model, action: action, from: from, to: to, release: release, reason: reason, steps: steps,
+            bytes: bytes)
+    }
+
     /// How far the wanted release already is on this machine.
     public enum Readiness: Hashable, Sendable, CaseIterable {
         /// It must be fetched and staged.
         case absent
         /// A complete generation is there, but it never worked here.
         case staged
+        /// A complete generation is there and passed its check.
+        case checked
         /// A generation that worked here is kept.
         case proven
         /// It is active and under trial.
@@ -144,7 +183,7 @@ extension Change {
                 switch readiness {
                 case .absent: [.fetch, .verify, .stage] + check + [.activate]
                 case .staged: check + [.activate]
-                case .proven: [.activate]
+                case .checked, .proven: [.activate]
                 case .active: []
                 }
             // A person's order is carried out first; reload and probe come afterwards: they inform, they do not decide.

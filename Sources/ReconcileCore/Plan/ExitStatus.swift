@@ -48,7 +48,7 @@ extension Outcome.Result {
     var exitStatus: ExitStatus {
         switch self {
         case .done, .skipped: .success
-        case .failed(let fault): ExitStatus(fault)
+        case .failed(let fault): if case .heldBack = fault.kind { .success } else { ExitStatus(fault) }
         case .rolledBack: .problem
         case .halted: .failed
         case .interrupted: .interrupted

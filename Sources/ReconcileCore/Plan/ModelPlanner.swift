@@ -147,13 +147,13 @@ public struct ModelPlanner: Sendable {
 
     private func isApproved(_ candidate: Candidate, from active: Release?) -> Bool {
         guard let release = candidate.release, candidate.obstacle?.isApprovable == true else { return false }
-        return observed.memory.approves(from: active?.contentDigest, to: release.contentDigest)
+        return observed.memory.approves(from: active?.contentDigest, to: release.contentDigest, at: now)
     }
 
     private func obstacle(to release: Release, active: Release?, _ candidate: Candidate) -> Obstacle? {
         let memory = observed.memory
-        if let found = memory.quarantine(of: release.contentDigest, trialInputs: desired.trialInputs) {
-            return .quarantined(cause: found.cause, at: found.at)
+        if let found = memory.quarantine(of: release.contentDigest, trialInputs: desired.trialInputs, at: now) {
+            return .quarantined(cause: found.cause, at: found.at, until: found.until)
         }
         if let found = memory.undecided(
             release.contentDigest, trialInputs: desired.trialInputs, at: now)
@@ -162,8 +162,10 @@ public struct ModelPlanner: Sendable {
         }
         if let active, !candidate.isLocked, active.contentDigest != release.contentDigest, stays(active) {
             let size = StepSize(from: active.version, to: release.version)
-            let isApproved = memory.approves(from: active.contentDigest, to: release.contentDigest)
-            if size > desired.policy.automatic, !isApproved { return .needsApproval(size: size) }
+            let isApproved = memory.approves(from: active.contentDigest, to: release.contentDigest, at: now)
+            if !desired.policy.takes(size, priority: release.priority), !isApproved {
+                return .needsApproval(size: size)
+            }
         }
         if let notBefore = desired.notBefore, now < notBefore { return .notBefore(time: notBefore) }
         return nil
@@ -189,7 +191,8 @@ public struct ModelPlanner: Sendable {
 
     private func readiness(of release: Release) -> Change.Readiness {
         guard observed.generations.contains(where: { $0.release.id == release.id }) else { return .absent }
-        return observed.memory.wasConfirmed(release.contentDigest) ? .proven : .staged
+        if observed.memory.wasConfirmed(release.contentDigest) { return .proven }
+        return observed.memory.isChecked(release.id, trialInputs: desired.trialInputs) ? .checked : .staged
     }
 
     private func reason(for action: Change.Action, release: Release, old: Release?, isOrder: Bool) -> Change.Reason {
@@ -235,7 +238,8 @@ public struct ModelPlanner: Sendable {
         decision.blocked.append(
             Plan.Blocked(
                 model: desired.name, active: observed.slot.generation?.release.version, version: candidate.version,
-                contentDigest: candidate.release?.contentDigest, obstacle: obstacle))
+                contentDigest: candidate.release?.contentDigest, obstacle: obstacle,
+                priority: candidate.release?.priority(from: observed.slot.generation?.release.version)))
     }
 }
 
@@ -274,6 +278,10 @@ extension Obstacle {
         case .undecided: 10
         case .held: 11
         case .olderThanFailed: 12
+        case .window: 13
+        case .dependency: 14
+        case .group: 15
+        case .conflict: 16
         }
     }
 }

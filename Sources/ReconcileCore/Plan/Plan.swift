@@ -15,12 +15,17 @@ public struct Plan: Codable, Hashable, Sendable {
         public let observedState: Digest
         /// The digest of what was remembered.
         public let memory: Digest
+        /// The commit that the desired state was read from, when it is read from git.
+        public let commit: String?
 
         /// Digests of inputs.
-        public init(desiredState: Digest, lock: Digest?, observedState: Digest, memory: Digest) {
+        public init(
+            desiredState: Digest, lock: Digest?, observedState: Digest, memory: Digest, commit: String? = nil
+        ) {
             (self.desiredState, self.lock, self.observedState, self.memory) = (
                 desiredState, lock, observedState, memory
             )
+            self.commit = commit
         }
     }
 
@@ -36,11 +41,19 @@ public struct Plan: Codable, Hashable, Sendable {
         public let contentDigest: Digest?
         /// Why.
         public let obstacle: Obstacle
+        /// The first moment at which it can be activated, when that is only a matter of time.
+        public var possibleAt: Timestamp?
+        /// The publisher's word on how urgent it is, or what follows from the size of the step.
+        public var priority: Priority?
 
         /// A blocked release.
-        public init(model: ModelName, active: Version?, version: Version, contentDigest: Digest?, obstacle: Obstacle) {
+        public init(
+            model: ModelName, active: Version?, version: Version, contentDigest: Digest?, obstacle: Obstacle,
+            possibleAt: Timestamp? = nil, priority: Priority? = nil
+        ) {
             (self.model, self.active, self.version, self.contentDigest, self.obstacle) =
                 (model, active, version, contentDigest, obstacle)
+            (self.possibleAt, self.priority) = (possibleAt, priority)
         }
     }
 
@@ -122,6 +135,11 @@ public struct Plan: Codable, Hashable, Sendable {
     /// Whether there is anything to do: the one answer that text, exit status and the applier use.
     public var isActionable: Bool { !changes.isEmpty }
 
+    /// The next moment at which something that waits may go on by itself; `nil` when nothing waits for a moment.
+    public var nextEdge: Timestamp? {
+        blocked.flatMap { [$0.possibleAt, $0.obstacle.endsAt] }.compactMap(\.self).filter { $0 > createdAt }.min()
+    }
+
     /// Whether something is broken: a problem, or a release that is blocked by one.
     public var hasProblems: Bool { !problems.isEmpty || blocked.contains { $0.obstacle.isProblem } }
 
@@ -131,7 +149,8 @@ public struct Plan: Codable, Hashable, Sendable {
             let from = change.from.map { "\($0.version) \($0.contentDigest)" } ?? "-"
             let to = change.to.map { "\($0.version) \($0.contentDigest)" } ?? "-"
             let steps = change.steps.map(\.rawValue).joined(separator: ",")
-            return "\(change.model) \(change.action.rawValue) \(from) \(to) \(steps)\n"
+            let group = change.group.map { " in \($0)" } ?? ""
+            return "\(change.model) \(change.action.rawValue) \(from) \(to) \(steps)\(group)\n"
         }.joined()
     }
 }

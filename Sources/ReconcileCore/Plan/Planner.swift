@@ -1,11 +1,13 @@
 /// Computes the plan of all models from what is wanted, observed and remembered: the same pure function for `--dry-run`,
 /// `plan`, `apply`, the daemon and the web page (LAW 2).
 public struct Planner: Sendable {
-    private let desired: DesiredState
-    private let observed: ObservedState
-    private let resolutions: [ModelName: Resolution]
-    private let selectors: [ModelName: Digest]
-    private let now: Timestamp
+    let desired: DesiredState
+    let observed: ObservedState
+    let resolutions: [ModelName: Resolution]
+    let selectors: [ModelName: Digest]
+    let now: Timestamp
+    /// Whether a person said that windows do not count now.
+    let overridesWindows: Bool
 
     /// Bytes that are never planned with, so that the store can still write its records and its history.
     public static let reserveBytes: Int64 = 16 << 20
@@ -15,8 +17,9 @@ public struct Planner: Sendable {
     /// - Parameter selectors: Each model's selector together with its lock entry.
     public init(
         desired: DesiredState, observed: ObservedState, resolutions: [ModelName: Resolution],
-        selectors: [ModelName: Digest], now: Timestamp
+        selectors: [ModelName: Digest], now: Timestamp, overridesWindows: Bool = false
     ) {
+        self.overridesWindows = overridesWindows
         (self.desired, self.observed, self.resolutions, self.selectors, self.now) =
             (desired, observed, resolutions, selectors, now)
     }
@@ -39,23 +42,30 @@ public struct Planner: Sendable {
 
     /// The plan's content.
     ///
-    /// - Parameter only: The models to plan; all when empty.
-    public func plan(only: Set<ModelName> = []) -> Result {
+    /// - Parameters:
+    ///   - isWhole: Whether models that are no longer declared are looked at too.
+    ///   - includes: Whether a model is planned.
+    public func plan(isWhole: Bool = true, includes: (ModelName) -> Bool = { _ in true }) -> Result {
         var result = Result()
-        let (decisions, rejected) = settle()
+        let planners = makePlanners()
+        var (decisions, rejected) = satisfyRequirements(planners)
         result.rejected = rejected
-        for name in decisions.keys.sorted() where only.isEmpty || only.contains(name) {
+        uniteGroups(&decisions)
+        holdDependents(&decisions)
+        waitForWindows(&decisions)
+        for name in decisions.keys.sorted() where includes(name) {
             guard let decision = decisions[name] else { continue }
             if let change = decision.change { result.changes.append(change) }
-            result.blocked += decision.blocked
+            result.blocked += decision.blocked.map(withMoment)
             result.problems += decision.problems
             result.notices += decision.notices
             if decision.change == nil, decision.problems.isEmpty, observed.models[name]?.slot.generation != nil {
                 result.inSync.append(name)
             }
         }
-        if only.isEmpty { planUndeclared(into: &result) }
+        if isWhole { planUndeclared(into: &result) }
         result.changes.sort { $0.model < $1.model }
+        result.blocked.sort { $0.model < $1.model }
         count(&result)
         return result
     }
@@ -69,42 +79,6 @@ public struct Planner: Sendable {
                 selector: selectors[name] ?? model.selector, now: now)
         }
         return planners
-    }
-
-    /// Takes decisions until no release that is taken lacks another model it requires. Each round rejects at least one
-    /// more release, so it ends.
-    private func settle() -> ([ModelName: ModelPlanner.Decision], rejected: [ModelName: [Digest: Obstacle]]) {
-        let planners = makePlanners()
-        var rejected: [ModelName: [Digest: Obstacle]] = [:]
-        var decisions = planners.mapValues { $0.decide() }
-        while true {
-            let versions = wantedVersions(decisions)
-            var changed: [ModelName] = []
-            for (name, decision) in decisions {
-                guard let release = decision.change?.release, decision.change?.reason != .openTrial,
-                    decision.change?.action != .repair, decision.change?.reason != .held,
-                    let missing = missing(release, versions)
-                else { continue }
-                rejected[name, default: [:]][release.contentDigest] = missing
-                changed.append(name)
-            }
-            guard !changed.isEmpty else { return (decisions, rejected) }
-            for name in changed { decisions[name] = planners[name]?.decide(rejecting: rejected[name] ?? [:]) }
-        }
-    }
-
-    /// The version of each repository after the plan: what is wanted, else what is active.
-    private func wantedVersions(_ decisions: [ModelName: ModelPlanner.Decision]) -> [String: [Version]] {
-        var versions: [String: [Version]] = [:]
-        for (name, model) in desired.models {
-            let wanted = decisions[name]?.change?.release ?? observed.models[name]?.slot.generation?.release
-            if let wanted { versions[model.origin.repository, default: []].append(wanted.version) }
-        }
-        return versions
-    }
-
-    private func missing(_ release: Release, _ versions: [String: [Version]]) -> Obstacle? {
-        release.unmetRequirement(by: versions)
     }
 
     /// Models on disk that are not declared: reported, or removed when `prune` is on. A prune that would take more than
@@ -122,12 +96,19 @@ public struct Planner: Sendable {
         if desired.prune, !candidates.isEmpty, isMistake {
             result.problems.append(Fault(.pruneRefused(count: candidates.count, of: present)))
         }
+        let closed =
+            overridesWindows || desired.schedule.isOpen(at: now) ? nil : desired.schedule.opening(atOrAfter: now)
         for (name, model) in undeclared {
             let active = model.slot.generation?.release
             if isSafe(model) {
                 result.notices.append(desired.prune ? .protected(model: name) : .undeclared(model: name))
             } else if !desired.prune || isMistake || model.fault != nil || model.slot == .foreign {
                 result.notices.append(.undeclared(model: name))
+            } else if !overridesWindows, !desired.schedule.isOpen(at: now), let active {
+                result.blocked.append(
+                    Plan.Blocked(
+                        model: name, active: active.version, version: active.version,
+                        contentDigest: active.contentDigest, obstacle: .window(opens: closed), possibleAt: closed))
             } else {
                 result.changes.append(
                     Change(
@@ -163,11 +144,7 @@ public struct Planner: Sendable {
                 }
                 room = free - bytes.download
             }
-            changes.append(
-                Change(
-                    model: change.model, action: change.action, from: change.from, to: change.to,
-                    release: change.release,
-                    reason: change.reason, steps: change.steps, bytes: bytes))
+            changes.append(change.with(bytes: bytes))
         }
         result.changes = changes
     }

@@ -29,6 +29,8 @@ public struct Policy: Hashable, Sendable {
 
     /// The largest step taken without a person.
     public let automatic: StepSize
+    /// Releases whose publisher calls them at least this urgent are taken without a person, whatever their step.
+    public let automaticPriority: Priority?
     /// The channel whose releases are taken.
     public let channel: String
     /// A release younger than this waits.
@@ -39,18 +41,37 @@ public struct Policy: Hashable, Sendable {
     public let onFailure: OnFailure
     /// What stays for rollback.
     public let keep: Keep
+    /// When activation is allowed.
+    public let schedule: Schedule
+    /// How long an approval lasts; without end when `nil`.
+    public let approvalSeconds: Int64?
+    /// How long a quarantine lasts; without end when `nil`.
+    public let quarantineSeconds: Int64?
 
     /// A policy.
     public init(
         automatic: StepSize = .minor, channel: String = "stable", minimumAgeSeconds: Int64 = 0, drift: Drift = .heal,
-        onFailure: OnFailure = .rollback, keep: Keep = Keep(last: 3, withinSeconds: 30 * 86400)
+        onFailure: OnFailure = .rollback, keep: Keep = Keep(last: 3, withinSeconds: 30 * 86400),
+        automaticPriority: Priority? = nil, schedule: Schedule = Schedule(), approvalSeconds: Int64? = nil,
+        quarantineSeconds: Int64? = nil
     ) {
         self.automatic = automatic
+        self.automaticPriority = automaticPriority
+        self.schedule = schedule
+        self.approvalSeconds = approvalSeconds
+        self.quarantineSeconds = quarantineSeconds
         self.channel = channel
         self.minimumAgeSeconds = minimumAgeSeconds
         self.drift = drift
         self.onFailure = onFailure
         self.keep = keep
+    }
+
+    /// Whether a step is taken without a person.
+    ///
+    /// - Parameter priority: The publisher's word on how urgent the release is; a derived priority does not count.
+    public func takes(_ size: StepSize, priority: Priority?) -> Bool {
+        size <= automatic || automaticPriority.map { priority?.isAtLeast($0) ?? false } ?? false
     }
 
     /// Whether releases of a channel are taken: beta admits beta and stable, experimental all three, others only themselves.

@@ -41,19 +41,49 @@ public enum Obstacle: Codable, Sendable, Hashable {
     /// The desired state names a later moment.
     case notBefore(time: Timestamp)
     /// It did not work here.
-    case quarantined(cause: String, at: Timestamp)
+    case quarantined(cause: String, at: Timestamp, until: Timestamp? = nil)
     /// A trial could not tell whether it works; it is tried again.
     case undecided(cause: String, retryAt: Timestamp)
     /// A person ordered the model to stay.
     case held(by: String, reason: String?, until: Timestamp?, version: Version)
     /// It is older than one that did not work.
     case olderThanFailed(version: Version)
+    /// No window is open; `nil` when none opens within eight years.
+    case window(opens: Timestamp?)
+    /// A model that it depends on does not work, or is about to change.
+    case dependency(model: ModelName, state: DependencyState)
+    /// Another model of its group cannot change now.
+    case group(name: String, model: ModelName)
+    /// What it requires of other models, or they of it, cannot be had together.
+    case conflict([Conflict])
 
     /// Whether a person can release it by `reconcile approve`.
     public var isApprovable: Bool {
         switch self {
-        case .needsApproval, .republished: true
+        case .needsApproval, .republished, .ageUnknown: true
         default: false
+        }
+    }
+
+    /// The moment at which it ends by itself, when that is known.
+    public var endsAt: Timestamp? {
+        switch self {
+        case .tooYoung(let until): until
+        case .notBefore(let time): time
+        case .undecided(_, let retryAt): retryAt
+        case .quarantined(_, _, let until): until
+        case .held(_, _, let until, _): until
+        case .window(let opens): opens
+        default: nil
+        }
+    }
+
+    /// Whether it is only a matter of time, of a person, or of other models until the release is taken: then its group
+    /// waits for it. What can never be taken holds nobody up.
+    var isWaiting: Bool {
+        switch self {
+        case .yanked, .channel, .factDiffers, .modelDiffers, .olderThanFailed, .conflict: false
+        default: true
         }
     }
 
@@ -64,6 +94,28 @@ public enum Obstacle: Codable, Sendable, Hashable {
         default: false
         }
     }
+}
+
+/// Why a model has to wait for one that it depends on.
+public enum DependencyState: String, Codable, Sendable, Hashable {
+    /// It is not installed.
+    case absent
+    /// It does not work, or cannot be looked at.
+    case failing
+    /// It changes first, when its window opens.
+    case changing
+}
+
+/// One step of the explanation of why releases do not fit together.
+public enum Conflict: Codable, Sendable, Hashable {
+    /// It requires a repository in a range, and no model that is declared takes that repository.
+    case undeclared(repository: String, needed: String)
+    /// It requires a repository in a range, and these are the versions that can be had.
+    case requires(repository: String, needed: String, model: ModelName, available: [Version])
+    /// A version that would fit is itself not to be had, for this obstacle.
+    case waits(model: ModelName, version: Version, obstacle: String)
+    /// Another model requires otherwise.
+    case contended(by: ModelName, version: Version, repository: String, needed: String)
 }
 
 /// What resolving yields for one model.

@@ -8,10 +8,29 @@ public struct DesiredState: Sendable {
     public let prune: Bool
     /// The declared models.
     public let models: [ModelName: DesiredModel]
+    /// When models that are no longer declared may be removed: the windows of the common policy.
+    public let schedule: Schedule
 
     /// A desired state.
-    public init(digest: Digest, facts: [String: String], prune: Bool, models: [ModelName: DesiredModel]) {
+    public init(
+        digest: Digest, facts: [String: String], prune: Bool, models: [ModelName: DesiredModel],
+        schedule: Schedule = Schedule()
+    ) {
         (self.digest, self.facts, self.prune, self.models) = (digest, facts, prune, models)
+        self.schedule = schedule
+    }
+
+    /// The models of each group, sorted.
+    public var groups: [String: [ModelName]] {
+        var groups: [String: [ModelName]] = [:]
+        for model in models.values { if let group = model.group { groups[group, default: []].append(model.name) } }
+        return groups.mapValues { $0.sorted() }
+    }
+
+    /// A model with all that switch together with it, sorted; itself alone when it has no group.
+    public func companions(of model: ModelName) -> [ModelName] {
+        guard let group = models[model]?.group else { return [model] }
+        return models.values.filter { $0.group == group }.map(\.name).sorted()
     }
 }
 
@@ -35,6 +54,10 @@ public struct DesiredModel: Sendable {
     public let reload: Hook?
     /// The test of the serving program.
     public let probe: Hook?
+    /// The group whose models switch together, if it is in one.
+    public let group: String?
+    /// The models that are activated before it.
+    public let dependsOn: [ModelName]
     /// Whether it is never pruned, also when its block is gone.
     public let isProtected: Bool
     /// `file:line:column` of its block.
@@ -47,9 +70,11 @@ public struct DesiredModel: Sendable {
     /// What the file says of one model.
     public init(
         name: ModelName, origin: Origin, range: VersionRange, include: [Glob], policy: Policy, notBefore: Timestamp?,
-        check: Hook?, reload: Hook?, probe: Hook?, isProtected: Bool, place: String, trialInputs: Digest,
-        selector: Digest
+        check: Hook?, reload: Hook?, probe: Hook?, group: String? = nil, dependsOn: [ModelName] = [], isProtected: Bool,
+        place: String, trialInputs: Digest, selector: Digest
     ) {
+        self.group = group
+        self.dependsOn = dependsOn
         self.name = name
         self.origin = origin
         self.range = range

@@ -31,6 +31,13 @@ public struct Hook: Codable, Hashable, Sendable {
     }
 }
 
+extension Hook {
+    /// The same hook with less time.
+    public func within(seconds: Int64) -> Hook {
+        Hook(call: call, timeoutSeconds: min(seconds, timeoutSeconds), attempts: attempts)
+    }
+}
+
 /// Which kind of hook is meant.
 public enum HookStage: String, Codable, Hashable, Sendable {
     /// Tests the staged generation before it is activated.

@@ -15,6 +15,8 @@ public struct Memory: Codable, Hashable, Sendable {
     public var approvals: [Approval] = []
     /// Releases that worked here, oldest first; the last 64.
     public var confirmed: [Confirmed] = []
+    /// Staged releases that passed their check and wait to be activated; `nil` when there is none.
+    public var checked: [Checked]?
     /// The trial that is open, if one was started.
     public var trial: Trial?
     /// Whether the model must not be pruned; kept here because the block that says so may be gone.
@@ -72,10 +74,23 @@ public struct Memory: Codable, Hashable, Sendable {
         public let at: Timestamp
         /// The model's hooks and facts at that time; the quarantine ends when they change.
         public let trialInputs: Digest
+        /// When it ends by itself, as the file asked for at that time.
+        public var until: Timestamp?
+        /// The set of a group that did not work together; `nil` when the release did not work by itself.
+        public var set: [ModelName: Digest]?
 
         /// A quarantine.
-        public init(release: ReleaseID, cause: String, at: Timestamp, trialInputs: Digest) {
+        public init(
+            release: ReleaseID, cause: String, at: Timestamp, trialInputs: Digest, until: Timestamp? = nil,
+            set: [ModelName: Digest]? = nil
+        ) {
             (self.release, self.cause, self.at, self.trialInputs) = (release, cause, at, trialInputs)
+            (self.until, self.set) = (until, set)
+        }
+
+        /// Whether it is in effect.
+        func holds(_ inputs: Digest, at now: Timestamp) -> Bool {
+            trialInputs == inputs && until.map { now < $0 } ?? true
         }
     }
 
@@ -111,10 +126,14 @@ public struct Memory: Codable, Hashable, Sendable {
         public let at: Timestamp
         /// The digest of the saved plan that was applied, when that was the yes.
         public let plan: Digest?
+        /// When it ends.
+        public var until: Timestamp?
 
         /// A yes.
-        public init(from: Digest?, to: Digest, by: String, at: Timestamp, plan: Digest? = nil) {
+        public init(from: Digest?, to: Digest, by: String, at: Timestamp, plan: Digest? = nil, until: Timestamp? = nil)
+        {
             (self.from, self.to, self.by, self.at, self.plan) = (from, to, by, at, plan)
+            self.until = until
         }
     }
 
@@ -132,6 +151,21 @@ public struct Memory: Codable, Hashable, Sendable {
         /// A release that worked.
         public init(release: ReleaseID, origin: Origin, include: [String], at: Timestamp) {
             (self.release, self.origin, self.include, self.at) = (release, origin, include, at)
+        }
+    }
+
+    /// A staged release that passed its check.
+    public struct Checked: Codable, Hashable, Sendable {
+        /// What passed.
+        public let release: ReleaseID
+        /// When.
+        public let at: Timestamp
+        /// The model's hooks and facts at that time; when they change it is checked again.
+        public let trialInputs: Digest
+
+        /// A release that passed its check.
+        public init(release: ReleaseID, at: Timestamp, trialInputs: Digest) {
+            (self.release, self.at, self.trialInputs) = (release, at, trialInputs)
         }
     }
 
@@ -164,8 +198,26 @@ extension Memory {
     }
 
     /// The quarantine in effect for some content.
-    public func quarantine(of digest: Digest, trialInputs: Digest) -> Quarantine? {
-        quarantine.first { $0.release.contentDigest == digest && $0.trialInputs == trialInputs }
+    public func quarantine(of digest: Digest, trialInputs: Digest, at now: Timestamp) -> Quarantine? {
+        quarantine.first {
+            $0.set == nil && $0.release.contentDigest == digest && $0.holds(trialInputs, at: now)
+        }
+    }
+
+    /// The quarantine in effect for a set of a group.
+    public func quarantine(ofSet set: [ModelName: Digest], trialInputs: Digest, at now: Timestamp) -> Quarantine? {
+        quarantine.first { $0.set == set && $0.holds(trialInputs, at: now) }
+    }
+
+    /// Whether a staged release passed the check that it would have to pass now.
+    public func isChecked(_ release: ReleaseID, trialInputs: Digest) -> Bool {
+        checked?.contains { $0.release == release && $0.trialInputs == trialInputs } ?? false
+    }
+
+    /// Remembers that a staged release passed its check; the last eight are kept.
+    public mutating func noteChecked(_ release: ReleaseID, trialInputs: Digest, at now: Timestamp) {
+        let others = (checked ?? []).filter { $0.release != release }
+        checked = (others + [Checked(release: release, at: now, trialInputs: trialInputs)]).suffix(8)
     }
 
     /// The trial without an answer that must not be repeated yet.
@@ -181,6 +233,8 @@ extension Memory {
     /// Approvals stay: each is bound to one exact change, and a rollback that is resumed needs no second yes.
     public mutating func confirm(_ release: Release, at now: Timestamp) {
         trial = nil
+        checked?.removeAll { $0.release == release.id }
+        if checked?.isEmpty == true { checked = nil }
         undecided.removeAll { $0.release.contentDigest == release.contentDigest }
         quarantine.removeAll { $0.release.contentDigest == release.contentDigest }
         approvals = approvals.suffix(64)
@@ -190,5 +244,7 @@ extension Memory {
     }
 
     /// Whether a person said yes to this change.
-    public func approves(from: Digest?, to: Digest) -> Bool { approvals.contains { $0.from == from && $0.to == to } }
+    public func approves(from: Digest?, to: Digest, at now: Timestamp) -> Bool {
+        approvals.contains { $0.from == from && $0.to == to && $0.until.map { now < $0 } ?? true }
+    }
 }

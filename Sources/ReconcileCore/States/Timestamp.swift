@@ -58,6 +58,13 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     /// `YYYY-MM-DD hh:mm UTC`, for people.
     public var minute: String { "\(date) \(clock) UTC" }
 
+    /// `Sat 2026-11-21 02:00 UTC`, for people who plan ahead.
+    public var weekdayMinute: String {
+        let days = (seconds - modulo(86400)) / 86400
+        let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
+        return "\(names[Int(((days % 7) + 7) % 7)]) \(minute)"
+    }
+
     /// The moment this many seconds later.
     public func advanced(bySeconds delta: Int64) -> Timestamp {
         let (sum, overflow) = seconds.addingReportingOverflow(delta)

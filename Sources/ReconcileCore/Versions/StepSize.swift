@@ -33,6 +33,14 @@ public enum Priority: String, Codable, Hashable, Sendable, CaseIterable {
     /// Whenever it suits.
     case low
 
+    /// Whether it is as urgent as another, or more.
+    public func isAtLeast(_ other: Priority) -> Bool {
+        guard let own = Self.allCases.firstIndex(of: self), let others = Self.allCases.firstIndex(of: other) else {
+            return false
+        }
+        return own <= others
+    }
+
     /// The priority of a release whose publisher says nothing: a larger step deserves attention sooner.
     public init(derivedFrom size: StepSize) {
         self =

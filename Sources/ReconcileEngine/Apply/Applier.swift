@@ -1,35 +1,46 @@
 package import ReconcileCore
 package import SystemPackage
 
-/// Carries out the changes of a plan: fetches without the store's lock, several models at once, and rolls out one model
-/// after the other, each under the lock and only if it is still what must happen.
+/// Carries out the changes of a plan: fetches without the store's lock, several models at once, and rolls out one unit (a
+/// model, or a group) after the other, each under the lock and only if it is still what must happen.
 package struct Applier: Sendable {
     private let layout: StoreLayout
-    private let desired: [ModelName: DesiredModel]
+    private let desired: DesiredState
     private let sources: [String: any ModelSource]
     private let settings: Settings
-    private let now: Timestamp
     /// Where a user's own directory goes that an adoption takes the place of.
     private let aside: FilePath?
-    /// What must happen to a model that was observed just now; `nil` when the change is no longer wanted.
-    private let recheck: @Sendable (Change, ObservedModel) -> Change?
+    private let judge: Judge
 
     private let gate = DigestGate()
 
     /// Models that are fetched at once.
     private static let width = 4
 
+    /// What is asked about a change at the moment at which it is rolled out.
+    package struct Judge: Sendable {
+        /// What must happen to a model that was observed just now; `nil` when the change is no longer wanted.
+        package var recheck: @Sendable (Change, ObservedModel) -> Change?
+        /// Whether a person said that windows do not count.
+        package var overridesWindows: Bool
+
+        package init(
+            overridesWindows: Bool = true, recheck: @escaping @Sendable (Change, ObservedModel) -> Change?
+        ) {
+            (self.recheck, self.overridesWindows) = (recheck, overridesWindows)
+        }
+    }
+
     package init(
-        layout: StoreLayout, desired: [ModelName: DesiredModel], sources: [String: any ModelSource], settings: Settings,
-        now: Timestamp, aside: FilePath? = nil, recheck: @escaping @Sendable (Change, ObservedModel) -> Change?
+        layout: StoreLayout, desired: DesiredState, sources: [String: any ModelSource], settings: Settings,
+        aside: FilePath? = nil, judge: Judge
     ) {
         self.layout = layout
         self.desired = desired
         self.sources = sources
         self.settings = settings
-        self.now = now
         self.aside = aside
-        self.recheck = recheck
+        self.judge = judge
     }
 
     private enum Preparation: Sendable {
@@ -38,74 +49,70 @@ package struct Applier: Sendable {
         case interrupted
     }
 
-    /// Carries out changes. One that fails does not keep the others from being carried out.
-    ///
-    /// - Returns: An outcome for each change, in their order.
-    /// - Throws: ``Fault`` of kind `system` when the store cannot be made.
-    package func apply(_ changes: [Change]) async throws -> [Outcome] {
-        try StoreWriter.prepare(layout)
-        var outcomes: [ModelName: Outcome] = [:]
-        var queue = RolloutQueue<Prepared>(changes, repositories: desired.mapValues(\.origin.repository))
-        await withTaskGroup(of: (Change, Prepared).self) { group in
-            let fetching = changes.filter { $0.steps.contains(.fetch) }
-            for change in fetching.prefix(Self.width) { add(change, to: &group) }
-            var waiting = fetching.dropFirst(Self.width)
-            for change in changes where !change.steps.contains(.fetch) && change.action != .remove {
-                settings.report(began(change))
-                queue.append(change, Prepared(preparation: .ready(nil), spent: .zero))
-            }
-            while true {
-                while let (change, prepared) = queue.popFree() {
-                    outcomes[change.model] = await rollOut(change, prepared, among: queue.unfinished)
-                    queue.finish(change.model)
-                }
-                if let (change, prepared) = await group.next() {
-                    if let next = waiting.popFirst() { add(next, to: &group) }
-                    queue.append(change, prepared)
-                } else if let (change, prepared) = queue.popHeld() {
-                    outcomes[change.model] = await rollOut(change, prepared, among: queue.unfinished)
-                    queue.finish(change.model)
-                } else {
-                    break
-                }
-            }
-        }
-        // Removals last: nothing goes before its successor is there.
-        for change in changes where change.action == .remove {
-            settings.report(began(change))
-            outcomes[change.model] = await rollOut(
-                change, Prepared(preparation: .ready(nil), spent: .zero), among: queue.unfinished)
-        }
-        return changes.compactMap { outcomes[$0.model] }
-    }
-
     /// The bytes of a change, or why they are not here, and how long that took.
     private struct Prepared: Sendable {
         let preparation: Preparation
         let spent: Duration
     }
 
-    /// What a release requires and this machine does not have, looked at now: a model whose update has failed a moment ago
-    /// holds back those that need the update. Models that wait for each other are let through.
-    private func unmetRequirement(of change: Change, among pending: [ModelName: Change]) async throws -> Fault? {
-        guard let release = change.release, let needed = release.requires?.models, !needed.isEmpty,
-            change.reason != .openTrial, change.reason != .held, change.action != .repair
-        else { return nil }
-        let observer = Observer(reader: StoreReader(layout: layout))
-        var versions: [String: [Version]] = [:]
-        for model in desired.values where needed[model.origin.repository] != nil {
-            let version =
-                if let other = pending[model.name], model.name != change.model {
-                    other.to?.version
+    /// What is known while a plan is carried out.
+    private struct Progress {
+        var prepared: [ModelName: Prepared] = [:]
+        var outcomes: [ModelName: Outcome] = [:]
+        var inspections: [Inspection] = []
+        var queue: RolloutQueue<Void>
+    }
+
+    /// What was done.
+    package struct Result: Sendable {
+        /// An outcome for each change, in their order.
+        package let outcomes: [Outcome]
+        /// What hooks said meanwhile.
+        package let inspections: [Inspection]
+    }
+
+    /// Carries out changes. One that fails does not keep those from being carried out that do not depend on it.
+    ///
+    /// - Throws: ``Fault`` of kind `system` when the store cannot be made.
+    package func apply(_ changes: [Change]) async throws -> Result {
+        try StoreWriter.prepare(layout)
+        let removals = RolloutUnit.units(of: changes.filter { $0.action == .remove })
+        let units = RolloutUnit.units(of: changes.filter { $0.action != .remove })
+        var progress = Progress(queue: RolloutQueue(units, desired: desired.models))
+        let fetching = units.flatMap(\.changes).filter { $0.steps.contains(.fetch) }
+        let unitOf = Dictionary(units.flatMap { unit in unit.changes.map { ($0.model, unit) } }) { first, _ in first }
+        await withTaskGroup(of: (Change, Prepared).self) { group in
+            for change in fetching.prefix(Self.width) { add(change, to: &group) }
+            var waiting = fetching.dropFirst(Self.width)
+            for change in units.flatMap(\.changes) where !change.steps.contains(.fetch) {
+                settings.report(began(change))
+                progress.prepared[change.model] = Prepared(preparation: .ready(nil), spent: .zero)
+            }
+            for unit in units where isPrepared(unit, progress) { progress.queue.append(unit, ()) }
+            while true {
+                while let (unit, _) = progress.queue.popFree() { await rollOut(unit, &progress) }
+                if let (change, prepared) = await group.next() {
+                    if let next = waiting.popFirst() { add(next, to: &group) }
+                    progress.prepared[change.model] = prepared
+                    guard let unit = unitOf[change.model], isPrepared(unit, progress) else { continue }
+                    progress.queue.append(unit, ())
+                } else if let (unit, _) = progress.queue.popHeld() {
+                    await rollOut(unit, &progress)
                 } else {
-                    try await observer.observe(model.name).0.slot.generation?.release.version
+                    break
                 }
-            if let version { versions[model.origin.repository, default: []].append(version) }
+            }
         }
-        guard case .modelDiffers(let repository, let needed, let found)? = release.unmetRequirement(by: versions) else {
-            return nil
+        // Removals last: nothing goes before its successor is there.
+        for unit in removals {
+            for change in unit.changes { settings.report(began(change)) }
+            await rollOut(unit, &progress)
         }
-        return Fault(.requirementUnmet(repository: repository, needed: needed, found: found), model: change.model)
+        return Result(outcomes: changes.compactMap { progress.outcomes[$0.model] }, inspections: progress.inspections)
+    }
+
+    private func isPrepared(_ unit: RolloutUnit, _ progress: Progress) -> Bool {
+        unit.changes.allSatisfy { progress.prepared[$0.model] != nil }
     }
 
     private func add(_ change: Change, to group: inout TaskGroup<(Change, Prepared)>) {
@@ -117,7 +124,7 @@ package struct Applier: Sendable {
         }
     }
 
-    private func began(_ change: Change) -> ProgressEvent {
+    private func began(_ change: Change) -> ReconcileEvent {
         .began(
             model: change.model, action: change.action, version: (change.to ?? change.from)?.version,
             downloadBytes: change.bytes.download)
@@ -130,7 +137,7 @@ package struct Applier: Sendable {
             downloader: Downloader(
                 layout: layout, holder: settings.holder, gate: gate, patience: settings.lockPatience),
             sources: sources,
-            origin: desired[change.model]?.origin, report: settings.report)
+            origin: desired.models[change.model]?.origin, report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0
             var only: Set<ReleasePath>?
@@ -149,46 +156,145 @@ package struct Applier: Sendable {
         }
     }
 
-    private func rollOut(
-        _ change: Change, _ prepared: Prepared, among pending: [ModelName: Change]
-    ) async -> Outcome {
+    private func rollOut(_ unit: RolloutUnit, _ progress: inout Progress) async {
         let start = ContinuousClock.now
-        let result: Outcome.Result
-        var bytes: Int64 = 0
-        switch prepared.preparation {
-        case .interrupted: result = .interrupted
-        case .failed(let fault): result = .failed(fault)
-        case .ready(let fetched):
-            bytes = fetched?.receivedBytes ?? 0
-            result = await rollOut(change, fetched, among: pending)
+        let result = await results(of: unit, progress)
+        let elapsed = ContinuousClock.now - start
+        for change in unit.changes {
+            var bytes: Int64 = 0
+            let prepared = progress.prepared[change.model]
+            if case .ready(let fetched?) = prepared?.preparation { bytes = fetched.receivedBytes }
+            let spent = (elapsed + (prepared?.spent ?? .zero)).components
+            let outcome = Outcome(
+                change: change, result: result.results[change.model] ?? .skipped,
+                milliseconds: spent.seconds * 1000 + spent.attoseconds / 1_000_000_000_000_000, receivedBytes: bytes)
+            progress.outcomes[change.model] = outcome
+            settings.report(.ended(outcome))
         }
-        let elapsed = (ContinuousClock.now - start + prepared.spent).components
-        let outcome = Outcome(
-            change: change, result: result,
-            milliseconds: elapsed.seconds * 1000 + elapsed.attoseconds / 1_000_000_000_000_000, receivedBytes: bytes)
-        settings.report(.ended(outcome))
-        return outcome
+        progress.inspections += result.inspections
+        progress.queue.finish(unit)
     }
 
-    private func rollOut(
-        _ change: Change, _ fetched: Fetcher.Fetched?, among pending: [ModelName: Change]
-    ) async -> Outcome.Result {
-        if Task.isCancelled { return .interrupted }
-        do {
-            let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
-            let observed = try await Observer(reader: writer.reader).observe(change.model).0
-            guard recheck(change, observed) != nil else { return .skipped }
-            if let fault = try await unmetRequirement(of: change, among: pending) { return .failed(fault) }
-            var runner = RolloutRunner(
-                change: change, desired: desired[change.model], observed: observed, fetched: fetched, writer: writer,
-                hooks: HookRunner(), now: settings.clock(), aside: aside, report: settings.report)
-            return await runner.run()
-        } catch is CancellationError {
-            return .interrupted
-        } catch let fault as Fault {
-            return .failed(fault.about(change.model))
-        } catch {
-            return .failed(Fault(.bug(detail: "\(error)"), model: change.model))
+    private func results(of unit: RolloutUnit, _ progress: Progress) async -> RolloutRunner.Result {
+        if let (model, preparation) = firstUnready(unit, progress) {
+            return .of(unit) { change in
+                switch preparation {
+                case .failed(let fault):
+                    change.model == model ? .failed(fault) : .failed(Fault(.heldBack(by: model), model: change.model))
+                case .interrupted, .ready: .interrupted
+                }
+            }
         }
+        if Task.isCancelled { return .of(unit) { _ in .interrupted } }
+        if let other = failedDependency(of: unit, progress.outcomes) {
+            return .of(unit) { .failed(Fault(.heldBack(by: other), model: $0.model)) }
+        }
+        do {
+            return try await run(unit, progress)
+        } catch is CancellationError {
+            return .of(unit) { _ in .interrupted }
+        } catch let fault as Fault {
+            return .of(unit) { .failed(fault.about($0.model)) }
+        } catch {
+            return .of(unit) { .failed(Fault(.bug(detail: "\(error)"), model: $0.model)) }
+        }
+    }
+
+    private func firstUnready(_ unit: RolloutUnit, _ progress: Progress) -> (ModelName, Preparation)? {
+        for change in unit.changes {
+            switch progress.prepared[change.model]?.preparation {
+            case .failed(let fault): return (change.model, .failed(fault))
+            case .interrupted: return (change.model, .interrupted)
+            case .ready, nil: continue
+            }
+        }
+        return nil
+    }
+
+    /// A model that the unit depends on and that did not get through in this pass.
+    private func failedDependency(of unit: RolloutUnit, _ outcomes: [ModelName: Outcome]) -> ModelName? {
+        guard unit.changes.contains(where: \.startsTrial) else { return nil }
+        return unit.changes.flatMap { desired.models[$0.model]?.dependsOn ?? [] }.sorted().first { other in
+            guard !unit.contains(other), let outcome = outcomes[other] else { return false }
+            switch outcome.result {
+            case .done, .skipped: return false
+            case .failed, .rolledBack, .halted, .interrupted: return true
+            }
+        }
+    }
+
+    /// Takes the store's lock, looks again, and does what is still to be done.
+    private func run(_ unit: RolloutUnit, _ progress: Progress) async throws -> RolloutRunner.Result {
+        let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
+        let observer = Observer(reader: writer.reader)
+        let now = settings.clock()
+        let companions = unit.group == nil ? [] : desired.companions(of: unit.changes[0].model)
+        var members: [RolloutMember] = []
+        for name in Set(unit.changes.map(\.model) + companions).sorted() {
+            let observed = try await observer.observe(name).0
+            var change = unit.changes.first { $0.model == name }
+            if let planned = change {
+                guard judge.recheck(planned, observed) != nil else { return .of(unit) { _ in .skipped } }
+                change = inTime(planned, companions, now)
+            }
+            var fetched: Fetcher.Fetched?
+            if case .ready(let ready) = progress.prepared[name]?.preparation { fetched = ready }
+            members.append(
+                RolloutMember(
+                    model: name, change: change, desired: desired.models[name], observed: observed, fetched: fetched))
+        }
+        for change in unit.changes {
+            guard let fault = try await unmetRequirement(of: change, among: progress.queue.unfinished, unit) else {
+                continue
+            }
+            return .of(unit) {
+                $0 == change ? .failed(fault) : .failed(Fault(.heldBack(by: change.model), model: $0.model))
+            }
+        }
+        var runner = RolloutRunner(
+            members: members.filter { $0.change != nil || $0.observed.slot.generation != nil }, group: unit.group,
+            writer: writer, now: now, aside: aside, report: settings.report)
+        return await runner.run()
+    }
+
+    /// The change, or what of it may be done when the window has closed since it was planned: a trial that runs is finished,
+    /// none is started.
+    private func inTime(_ change: Change, _ companions: [ModelName], _ now: Timestamp) -> Change {
+        let names = companions.isEmpty ? [change.model] : companions
+        guard change.startsTrial, !judge.overridesWindows, !desired.isOpen(names, at: now) else { return change }
+        return change.preparation ?? change.doingNothing
+    }
+
+    /// What a release requires and this machine does not have, looked at now: a model whose update has failed a moment ago
+    /// holds back those that need the update. Models that wait for each other are let through.
+    private func unmetRequirement(
+        of change: Change, among pending: [ModelName: Change], _ unit: RolloutUnit
+    ) async throws -> Fault? {
+        guard let release = change.release, let needed = release.requires?.models, !needed.isEmpty,
+            change.startsTrial, !change.onlyPrepares
+        else { return nil }
+        let observer = Observer(reader: StoreReader(layout: layout))
+        var versions: [String: [Version]] = [:]
+        for model in desired.models.values where needed[model.origin.repository] != nil {
+            let version =
+                if let other = pending[model.name], model.name != change.model {
+                    other.to?.version
+                } else {
+                    try await observer.observe(model.name).0.slot.generation?.release.version
+                }
+            if let version { versions[model.origin.repository, default: []].append(version) }
+        }
+        guard case .modelDiffers(let repository, let needed, let found)? = release.unmetRequirement(by: versions) else {
+            return nil
+        }
+        return Fault(.requirementUnmet(repository: repository, needed: needed, found: found), model: change.model)
+    }
+}
+
+extension RolloutRunner.Result {
+    /// The same kind of result for each change of a unit that was not begun.
+    fileprivate static func of(_ unit: RolloutUnit, _ result: (Change) -> Outcome.Result) -> Self {
+        Self(
+            results: Dictionary(unit.changes.map { ($0.model, result($0)) }) { first, _ in first }, inspections: [])
     }
 }

@@ -7,7 +7,7 @@ package struct Fetcher: Sendable {
     private let reader: StoreReader
     private let downloader: Downloader
     private let sources: [String: any ModelSource]
-    private let report: ProgressReporter
+    private let report: EventReporter
     /// Where the model is declared to come from.
     private let origin: Origin?
 
@@ -17,7 +17,7 @@ package struct Fetcher: Sendable {
     package init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
         origin: Origin?,
-        report: @escaping ProgressReporter
+        report: @escaping EventReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
         self.origin = origin

@@ -33,7 +33,7 @@ package struct HookRunner: Sendable {
     private let client: WebClient
 
     /// Bytes of output that are kept of a hook; the rest is read and dropped.
-    private static let outputLimit = 64 << 10
+    static let outputLimit = 64 << 10
 
     package init(client: WebClient = .shared) { self.client = client }
 
@@ -77,35 +77,54 @@ package struct HookRunner: Sendable {
         _ command: [String], in directory: String, _ watch: HookWatch, _ subject: Subject
     ) async throws -> Answer {
         let words = command.map { $0.replacing("{path}", with: subject.path.string) }
-        guard let program = words.first else { return .undecided("its command is empty") }
+        let environment: [Subprocess.Environment.Key: String?] = [
+            "RECONCILE_MODEL": subject.model.description, "RECONCILE_VERSION": subject.version.description,
+            "RECONCILE_PATH": subject.path.string,
+        ]
+        return try await execute(words, in: directory, watch, environment: environment).answer
+    }
+
+    /// Runs a program that is no hook of a model, in a process group of its own and with a deadline.
+    ///
+    /// - Parameter input: What it reads on standard input.
+    /// - Throws: `CancellationError`, after its processes were ended.
+    func execute(
+        _ command: [String], in directory: String, seconds: Int64, input: String = "",
+        environment: [Subprocess.Environment.Key: String?] = [:], limit: Int = outputLimit
+    ) async throws -> (answer: Answer, output: String) {
+        try await execute(
+            command, in: directory, HookWatch(seconds: seconds, endsGroup: true), environment: environment,
+            input: input,
+            limit: limit)
+    }
+
+    private func execute(
+        _ words: [String], in directory: String, _ watch: HookWatch,
+        environment: [Subprocess.Environment.Key: String?], input: String = "", limit: Int = outputLimit
+    ) async throws -> (answer: Answer, output: String) {
+        guard let program = words.first else { return (.undecided("its command is empty"), "") }
         var options = PlatformOptions()
         options.processGroupID = 0
         let executable: Executable = program.contains("/") ? .path(FilePath(program)) : .name(program)
         do {
             let result = try await run(
-                executable, arguments: Arguments(Array(words.dropFirst())), environment: environment(subject),
+                executable, arguments: Arguments(Array(words.dropFirst())), environment: .inherit.updating(environment),
                 workingDirectory: directory.isEmpty ? nil : FilePath(directory), platformOptions: options,
-                input: .none, output: .sequence, error: .combinedWithOutput
+                input: .string(input), output: .sequence, error: .combinedWithOutput
             ) { execution in
                 let group = execution.processIdentifier.value
-                return await watch.follow(execution.standardOutput, of: group, limit: Self.outputLimit)
+                return await watch.follow(execution.standardOutput, of: group, limit: limit)
             }
             try Task.checkCancellation()
-            return Self.answer(
+            let answer = Self.answer(
                 result.terminationStatus, output: result.closureResult, isTimeout: watch.timedOut, watch.seconds)
+            return (answer, result.closureResult)
         } catch is CancellationError {
             throw CancellationError()
         } catch {
             try Task.checkCancellation()
-            return .undecided("it could not be started: \(Self.words(for: error, program))")
+            return (.undecided("it could not be started: \(Self.words(for: error, program))"), "")
         }
-    }
-
-    private func environment(_ subject: Subject) -> Subprocess.Environment {
-        .inherit.updating([
-            "RECONCILE_MODEL": subject.model.description, "RECONCILE_VERSION": subject.version.description,
-            "RECONCILE_PATH": subject.path.string,
-        ])
     }
 
     private static func words(for error: any Error, _ program: String) -> String {

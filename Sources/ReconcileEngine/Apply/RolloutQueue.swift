@@ -1,54 +1,87 @@
 import ReconcileCore
 
-/// Which prepared change may be rolled out next: in the order in which their bytes came, except that a release goes after
-/// the changes of the models that it requires.
+/// Which prepared unit may be rolled out next: in the order in which their bytes came, except that a unit goes after those
+/// that it depends on, and a release after the changes of the models that it requires.
 struct RolloutQueue<Element> {
-    private let repositories: [ModelName: String]
+    private let desired: [ModelName: DesiredModel]
     private var pending: [ModelName: Change]
     private var pendingRepositories: [String: Int] = [:]
-    private var free: ArraySlice<(change: Change, element: Element)> = []
-    private var held: [(change: Change, element: Element)] = []
+    private var free: ArraySlice<(unit: RolloutUnit, element: Element)> = []
+    private var held: [(unit: RolloutUnit, element: Element)] = []
 
-    /// - Parameter repositories: The repository of each declared model.
-    init(_ changes: [Change], repositories: [ModelName: String]) {
-        self.repositories = repositories
-        pending = Dictionary(changes.map { ($0.model, $0) }, uniquingKeysWith: { first, _ in first })
-        for model in pending.keys { count(model, 1) }
+    init(_ units: [RolloutUnit], desired: [ModelName: DesiredModel]) {
+        self.desired = desired
+        pending = [:]
+        for change in units.flatMap(\.changes) {
+            pending[change.model] = change
+            count(change.model, 1)
+        }
     }
 
     /// The changes that have not ended.
     var unfinished: [ModelName: Change] { pending }
 
-    /// Takes a change whose bytes are here.
-    mutating func append(_ change: Change, _ element: Element) {
-        if mayGo(change) { free.append((change, element)) } else { held.append((change, element)) }
+    /// Takes a unit whose bytes are here.
+    mutating func append(_ unit: RolloutUnit, _ element: Element) {
+        if mayGo(unit) { free.append((unit, element)) } else { held.append((unit, element)) }
     }
 
-    /// The next change that waits for no other; `nil` when there is none.
-    mutating func popFree() -> (change: Change, element: Element)? { free.popFirst() }
+    /// The next unit that waits for no other; `nil` when there is none.
+    mutating func popFree() -> (unit: RolloutUnit, element: Element)? { free.popFirst() }
 
-    /// A change that waits for others that wait for it: somebody must go first.
-    mutating func popHeld() -> (change: Change, element: Element)? { held.isEmpty ? nil : held.removeFirst() }
+    /// A unit that waits for others that wait for it: somebody must go first.
+    mutating func popHeld() -> (unit: RolloutUnit, element: Element)? { held.isEmpty ? nil : held.removeFirst() }
 
-    /// Notes that a change has ended, however it did.
-    mutating func finish(_ model: ModelName) {
-        guard pending.removeValue(forKey: model) != nil else { return }
-        count(model, -1)
+    /// Notes that a unit has ended, however it did.
+    mutating func finish(_ unit: RolloutUnit) {
+        for change in unit.changes where pending.removeValue(forKey: change.model) != nil { count(change.model, -1) }
         guard !held.isEmpty else { return }
         let waiting = held
-        free.append(contentsOf: waiting.filter { mayGo($0.change) })
-        held = waiting.filter { !mayGo($0.change) }
+        free.append(contentsOf: waiting.filter { mayGo($0.unit) })
+        held = waiting.filter { !mayGo($0.unit) }
     }
 
     private mutating func count(_ model: ModelName, _ delta: Int) {
-        guard let repository = repositories[model] else { return }
+        guard let repository = desired[model]?.origin.repository else { return }
         pendingRepositories[repository, default: 0] += delta
     }
 
-    private func mayGo(_ change: Change) -> Bool {
-        (change.release?.requires?.models ?? [:]).keys.allSatisfy { repository in
-            let own = repositories[change.model] == repository ? 1 : 0
-            return pendingRepositories[repository, default: 0] <= own
+    private func mayGo(_ unit: RolloutUnit) -> Bool {
+        unit.changes.allSatisfy { change in
+            let isFree = (desired[change.model]?.dependsOn ?? []).allSatisfy { other in
+                pending[other] == nil || unit.contains(other)
+            }
+            return isFree
+                && (change.release?.requires?.models ?? [:]).keys.allSatisfy { repository in
+                    let own = unit.changes.count { desired[$0.model]?.origin.repository == repository }
+                    return pendingRepositories[repository, default: 0] <= own
+                }
         }
+    }
+}
+
+/// Changes that are rolled out together: those of a group, or one alone.
+struct RolloutUnit: Sendable {
+    /// The group, when it is one.
+    let group: String?
+    /// Sorted by model; not empty.
+    var changes: [Change]
+
+    /// Whether a model's change is one of them.
+    func contains(_ model: ModelName) -> Bool { changes.contains { $0.model == model } }
+
+    /// The units of a plan, in the order of their first models.
+    static func units(of changes: [Change]) -> [RolloutUnit] {
+        var units: [RolloutUnit] = []
+        var places: [String: Int] = [:]
+        for change in changes {
+            if let group = change.group, let place = places[group] {
+                units[place].changes.append(change)
+            } else {
+                if let group = change.group { places[group] = units.count }
+                units.append(RolloutUnit(group: change.group, changes: [change]))
+            }
+        }
+        return units
     }
 }

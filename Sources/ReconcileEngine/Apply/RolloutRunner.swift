@@ -1,78 +1,107 @@
 package import ReconcileCore
 package import SystemPackage
 
-/// Performs the actions of a ``Rollout`` for one change: the shell around the state machine. Whoever runs it holds the
-/// store's lock and has just observed the model.
+/// Performs the actions of a ``Rollout`` for one model, or for the models of a group together: the shell around the state
+/// machine. Whoever runs it holds the store's lock and has just observed the models.
 package struct RolloutRunner {
-    private let change: Change
-    private let desired: DesiredModel?
-    private let observed: ObservedModel
-    private let fetched: Fetcher.Fetched?
+    private var members: [RolloutMember]
+    /// The group whose link moves; `nil` when the model's own does.
+    private let group: String?
     private let writer: StoreWriter
     private let hooks: HookRunner
     private let now: Timestamp
-    private let report: ProgressReporter
+    private let report: EventReporter
     /// Where a user's own directory goes that `adopt` takes the place of.
     private let aside: FilePath?
 
-    private var memory: Memory
     private var rollout: Rollout
-    /// The directory of the wanted release, once it is known.
-    private var directory: String?
+    /// Whether the link has moved to what is wanted, now or in a pass before: from then on it is the set that is on trial.
+    private var isTried: Bool
+    /// The member whose hook said no, of several.
+    private var culprit: ModelName?
+    /// What hooks said, for the health of the models.
+    private var inspections: [Inspection] = []
 
+    /// After a signal the predecessor is told that it is back, but not waited for as long as usual.
+    private static let hurriedSeconds: Int64 = 4
+
+    /// A rollout of one model, or of all models of a group, the unchanged ones included.
     package init(
-        change: Change, desired: DesiredModel?, observed: ObservedModel, fetched: Fetcher.Fetched?, writer: StoreWriter,
-        hooks: HookRunner, now: Timestamp, aside: FilePath? = nil, report: @escaping ProgressReporter
+        members: [RolloutMember], group: String? = nil, writer: StoreWriter, hooks: HookRunner = HookRunner(),
+        now: Timestamp, aside: FilePath? = nil, report: @escaping EventReporter
     ) {
-        self.change = change
-        self.desired = desired
-        self.observed = observed
-        self.fetched = fetched
+        self.members = members
+        self.group = group
         self.writer = writer
         self.hooks = hooks
         self.now = now
         self.report = report
         self.aside = aside
-        memory = observed.memory
-        directory = observed.generations.first { $0.release.id == change.to }?.directory
-        rollout = Rollout(
-            steps: change.steps, context: Self.context(change, desired, observed))
+        isTried = members.contains(where: \.isTrial)
+        rollout = Rollout(steps: Self.steps(of: members), context: Self.context(members))
     }
 
-    private static func context(_ change: Change, _ desired: DesiredModel?, _ observed: ObservedModel)
-        -> Rollout.Context
-    {
-        let isTrial = observed.trial?.release.id == change.to
-        let digest = change.to?.contentDigest
-        let memory = observed.memory
-        let good = observed.goodGeneration
+    /// How a rollout ended.
+    package struct Result: Sendable {
+        /// For each member with a change.
+        package let results: [ModelName: Outcome.Result]
+        /// What hooks said meanwhile.
+        package let inspections: [Inspection]
+    }
+
+    /// The steps of all members, in one order.
+    private static func steps(of members: [RolloutMember]) -> [Step] {
+        let changes = members.compactMap(\.change)
+        var wanted = Set(changes.flatMap(\.steps))
+        // What stays as it is must go on working with what changes beside it.
+        let isSwitching = wanted.contains(.activate) || wanted.contains(.confirm)
+        if isSwitching, members.contains(where: { $0.change == nil && $0.desired?.probe != nil }) {
+            wanted.insert(.probe)
+        }
+        let isOrder = changes.contains { $0.reason == .held }
+        let trial: [Step] = isOrder ? [.confirm, .reload, .probe] : [.reload, .probe, .confirm]
+        return ([.fetch, .verify, .stage, .check, .activate] + trial + [.retire]).filter(wanted.contains)
+    }
+
+    private static func context(_ members: [RolloutMember]) -> Rollout.Context {
+        let changing = members.filter { $0.change != nil }
+        let isTrial = changing.contains(where: \.isTrial)
         return Rollout.Context(
-            hasPredecessor: isTrial ? good != nil : (observed.slot.generation ?? good) != nil,
-            wasConfirmed: digest.map { memory.wasConfirmed($0) || good?.release.contentDigest == $0 } ?? false,
-            onFailure: desired?.policy.onFailure ?? .rollback, probeAttempts: desired?.probe?.attempts ?? 3,
-            probesBegun: isTrial && memory.trial?.release == change.to ? min(memory.trial?.attempts ?? 0, 1000) : 0,
-            reloads: desired?.reload != nil, isActivated: isTrial)
+            hasPredecessor: changing.contains { $0.predecessor != nil },
+            wasConfirmed: changing.allSatisfy(\.wasConfirmed),
+            onFailure: changing.contains { $0.desired?.policy.onFailure == .halt } ? .halt : .rollback,
+            probeAttempts: members.map { $0.desired?.probe?.attempts ?? 3 }.max() ?? 3,
+            probesBegun: changing.map(\.probesBegun).max() ?? 0,
+            reloads: changing.contains { $0.desired?.reload != nil }, isActivated: isTrial)
     }
 
-    /// Runs the change to its end.
+    /// Runs the changes to their end.
     ///
     /// - Returns: How it ended. Nothing is thrown: what failed is part of the answer.
-    package mutating func run() async -> Outcome.Result {
+    package mutating func run() async -> Result {
         var action = rollout.start()
         while true {
-            if case .finish(let ending) = action { return await finish(ending) }
+            if case .finish(let ending) = action { return finish(ending) }
             let event = await perform(action)
             action = rollout.handle(event)
         }
     }
 
-    private mutating func finish(_ ending: Rollout.Ending) async -> Outcome.Result {
+    private func finish(_ ending: Rollout.Ending) -> Result {
+        var results: [ModelName: Outcome.Result] = [:]
+        for member in members where member.change != nil { results[member.model] = result(ending, of: member) }
+        return Result(results: results, inspections: inspections)
+    }
+
+    private func result(_ ending: Rollout.Ending, of member: RolloutMember) -> Outcome.Result {
         switch ending {
         case .confirmed(let warning): return .done(warning: warning)
-        case .failed(let fault): return .failed(fault.about(change.model))
+        case .failed(let fault):
+            guard let culprit, culprit != member.model else { return .failed(fault.about(member.model)) }
+            return .failed(Fault(.heldBack(by: culprit), model: member.model))
         case .rolledBack(let cause, let isQuarantined):
-            let active = writer.reader.activeDirectory(of: change.model)
-            let version = observed.generations.first { $0.directory == active }?.release.version
+            let active = writer.reader.activeDirectory(of: member.model)
+            let version = member.observed.generations.first { $0.directory == active }?.release.version
             return .rolledBack(cause: cause, isQuarantined: isQuarantined, active: version)
         case .halted(let cause): return .halted(cause: cause)
         case .interrupted: return .interrupted
@@ -84,21 +113,23 @@ package struct RolloutRunner {
             switch action {
             case .run(let step):
                 if Task.isCancelled { return .cancelled }
-                if step != .fetch, step != .verify { report(.step(model: change.model, step: step)) }
+                if step != .fetch, step != .verify { tell(step) }
                 return try await run(step)
             case .wait(let seconds):
-                report(.waiting(model: change.model, seconds: seconds))
+                for member in members where member.change != nil {
+                    report(.waiting(model: member.model, seconds: seconds))
+                }
                 try await Task.sleep(for: .seconds(seconds))
                 return .done
             case .record(let note):
                 try record(note)
                 return .done
             case .revert:
-                report(.reverting(model: change.model, cause: ""))
+                for member in members where member.change != nil { report(.reverting(model: member.model, cause: "")) }
                 try revert()
                 return .done
-            case .reloadPredecessor: return await askUncancelled(.reload, predecessor)
-            case .compare(let stage): return await askUncancelled(stage, predecessor)
+            case .reloadPredecessor: return await askUncancelled(.reload)
+            case .compare(let stage): return await askUncancelled(stage)
             case .finish: return .done
             }
         } catch is CancellationError {
@@ -110,173 +141,240 @@ package struct RolloutRunner {
         }
     }
 
+    /// Tells of a step for the members that take part in it.
+    private func tell(_ step: Step) {
+        for member in members where takesPart(member, in: step) { report(.step(model: member.model, step: step)) }
+    }
+
+    private func takesPart(_ member: RolloutMember, in step: Step) -> Bool {
+        guard let change = member.change else { return step == .probe && member.desired?.probe != nil }
+        return change.steps.contains(step)
+    }
+
     private mutating func run(_ step: Step) async throws -> Rollout.Event {
-        let model = change.model
         switch step {
-        case .fetch, .verify: return fetched == nil ? .failed(Fault(.bug(detail: "\(step) was not prepared"))) : .done
+        case .fetch, .verify:
+            let isPrepared = members.allSatisfy { !takesPart($0, in: step) || $0.fetched != nil }
+            return isPrepared ? .done : .failed(Fault(.bug(detail: "\(step) was not prepared")))
         case .stage:
-            directory = try await stage()
+            for index in members.indices where takesPart(members[index], in: .stage) {
+                members[index].directory = try await stage(members[index])
+                inspections.append(try .verified(members[index].model, members[index].staged().release, at: now))
+            }
             return .done
-        case .check: return try await ask(.check, staged())
+        case .check: return try await check()
         case .activate:
             try activate()
             return .done
-        case .reload:
+        case .reload, .probe:
             rememberAttempt()
-            return try await ask(.reload, staged())
-        case .probe:
-            rememberAttempt()
-            return try await ask(.probe, staged())
+            return try await askAll(step == .reload ? .reload : .probe)
         case .confirm:
             try confirm()
             return .done
         case .retire:
-            try writer.remove(model)
+            for member in members where takesPart(member, in: .retire) { try writer.remove(member.model) }
             return .done
         case .revert: return .failed(Fault(.bug(detail: "a revert is never planned")))
         }
     }
 
-    /// Moves the link. A trial is remembered first, so that a full disk is noticed while nothing has changed.
-    private mutating func activate() throws {
-        let (id, directory) = try staged()
-        if change.reason != .held, change.steps.contains(.probe) || change.steps.contains(.reload) {
-            memory.trial = Memory.Trial(release: id, attempts: 0)
-            try writer.remember(memory, of: change.model)
-        }
-        if let aside, observed.slot == .foreign {
-            try writer.adopt(change.model, directory, aside: aside)
-        } else {
-            try writer.activate(change.model, directory)
-        }
-    }
+    // MARK: Steps
 
-    private func stage() async throws -> String {
-        guard let release = change.release else { throw Fault(.bug(detail: "there is no release to stage")) }
-        if let fetched { return try await writer.stage(fetched.release, for: change.model) }
+    private func stage(_ member: RolloutMember) async throws -> String {
+        guard let release = member.change?.release else { throw Fault(.bug(detail: "there is no release to stage")) }
+        if let fetched = member.fetched { return try await writer.stage(fetched.release, for: member.model) }
         // A relabel fetches nothing: its blobs are here, and are hashed before they are used.
         let (verified, wrong) = try await writer.reader.verify(release, files: release.files)
         guard let verified else {
             throw Fault(
                 .fileDamaged(path: writer.layout.blobs.string, detail: "\(wrong.count) blobs are missing or wrong"))
         }
-        return try await writer.stage(verified, for: change.model)
+        return try await writer.stage(verified, for: member.model)
     }
 
-    /// The wanted release with its directory.
-    private func staged() throws -> (release: ReleaseID, directory: String) {
-        guard let directory, let release = change.to else {
-            throw Fault(.notKept(version: change.to?.version.description, kept: []), model: change.model)
+    /// Checks every staged release; that one passed is remembered, because its activation may be days away.
+    private mutating func check() async throws -> Rollout.Event {
+        for index in members.indices where takesPart(members[index], in: .check) {
+            let member = members[index]
+            let event = try await ask(.check, member, member.staged())
+            guard event == .done else { return event }
+            guard member.change?.onlyPrepares == true, let release = member.change?.to else { continue }
+            members[index].memory.noteChecked(release, trialInputs: member.trialInputs, at: now)
+            try writer.remember(members[index].memory, of: member.model)
         }
-        return (release, directory)
+        return .done
     }
 
-    /// What was active before: in a finished trial the last good one.
-    private var predecessor: (release: ReleaseID, directory: String)? {
-        let isTrial = observed.trial?.release.id == change.to
-        let generation = isTrial ? observed.goodGeneration : observed.slot.generation ?? observed.goodGeneration
-        return generation.map { ($0.release.id, $0.directory) }
-    }
-
-    private func ask(_ stage: HookStage, _ subject: (release: ReleaseID, directory: String)) async throws
-        -> Rollout.Event
-    {
-        let hook: Hook? =
-            switch stage {
-            case .check: desired?.check
-            case .reload: desired?.reload
-            case .probe: desired?.probe
-            }
-        guard let hook else { return .done }
-        let path = writer.layout.generation(change.model, subject.directory)
-        let answer = try await hooks.ask(
-            hook, stage,
-            about: HookRunner.Subject(
-                model: change.model, version: subject.release.version, path: DiskReader.realPath(path) ?? path))
-        switch answer {
-        case .works: return .done
-        case .broken(let detail): return .broken("\(stage.rawValue) failed: \(detail)")
-        case .timedOut(let detail): return .timedOut("\(stage.rawValue) failed: \(detail)")
-        case .undecided(let detail): return .undecided("\(stage.rawValue) could not tell: \(detail)")
+    /// Moves the link. A trial is remembered first, so that a full disk is noticed while nothing has changed.
+    private mutating func activate() throws {
+        for index in members.indices {
+            guard let change = members[index].change, change.reason != .held,
+                change.steps.contains(.probe) || change.steps.contains(.reload)
+            else { continue }
+            members[index].memory.trial = Memory.Trial(release: try members[index].staged().release, attempts: 0)
+            try writer.remember(members[index].memory, of: members[index].model)
         }
-    }
-
-    /// Asks about the predecessor even when the pass was cancelled: what was begun is brought to its end.
-    private func askUncancelled(
-        _ stage: HookStage, _ subject: (release: ReleaseID, directory: String)?
-    ) async -> Rollout.Event {
-        guard let subject else { return .done }
-        let runner = self
-        return await Task {
-            do {
-                return try await runner.ask(stage, subject)
-            } catch {
-                return .undecided("\(error)")
+        isTried = true
+        if let group {
+            return try writer.switchGroup(
+                group, to: Dictionary(try members.map { ($0.model, try $0.staged().directory) }) { $1 })
+        }
+        for member in members where member.change != nil {
+            if let aside, member.observed.slot == .foreign {
+                try writer.adopt(member.model, member.staged().directory, aside: aside)
+            } else {
+                try writer.activate(member.model, member.staged().directory)
             }
-        }.value
-    }
-
-    /// An interrupted reload or probe is an attempt, so it is counted before it begins.
-    private mutating func rememberAttempt() {
-        guard let release = change.to, observed.good != directory, change.reason != .held,
-            directory == writer.reader.activeDirectory(of: change.model)
-        else { return }
-        memory.trial = Memory.Trial(release: release, attempts: rollout.probeCount)
-        do {
-            try writer.remember(memory, of: change.model)
-        } catch {
-            // The link has moved: what matters now is to find out whether the new one works.
-            report(.warning("an attempt with \(change.model) could not be written down"))
         }
     }
 
     /// The link first: from then on the trial is over, whatever is remembered of it.
     private mutating func confirm() throws {
-        try writer.confirm(change.model, staged().directory)
-        let before = memory
-        if let release = change.release { memory.confirm(release, at: now) }
-        memory.isProtected = desired?.isProtected ?? memory.isProtected
-        if memory != before { try writer.remember(memory, of: change.model) }
-    }
-
-    private mutating func record(_ note: Rollout.Note) throws {
-        guard let release = change.to else { return }
-        memory.quarantine.removeAll { $0.release.contentDigest == release.contentDigest }
-        switch note {
-        case .quarantined(let cause):
-            memory.quarantine.append(
-                Memory.Quarantine(
-                    release: release, cause: cause, at: now, trialInputs: desired?.trialInputs ?? Hashing.digest(of: "")
-                ))
-        case .undecided(let cause):
-            let attempts = min(memory.undecided.first { $0.release == release }?.attempts ?? 0, 1000) + 1
-            memory.undecided.removeAll { $0.release.contentDigest == release.contentDigest }
-            let hours = Int64(min(24, 1 << min(attempts - 1, 5)))
-            memory.undecided.append(
-                Memory.Undecided(
-                    release: release, cause: cause, attempts: attempts, retryAt: now.advanced(bySeconds: hours * 3600),
-                    trialInputs: desired?.trialInputs ?? Hashing.digest(of: "")))
-        case .halted(let cause):
-            memory.trial = Memory.Trial(release: release, attempts: rollout.probeCount, halted: cause)
+        if let group {
+            try writer.confirmGroup(group, members.map(\.model))
+        } else {
+            for member in members where member.change != nil {
+                try writer.confirm(member.model, member.staged().directory)
+            }
         }
-        try writer.remember(memory, of: change.model)
+        for index in members.indices {
+            guard let release = members[index].change?.release else { continue }
+            let before = members[index].memory
+            members[index].memory.confirm(release, at: now)
+            members[index].memory.isProtected = members[index].desired?.isProtected ?? before.isProtected
+            if members[index].memory != before { try writer.remember(members[index].memory, of: members[index].model) }
+        }
     }
 
     private mutating func revert() throws {
-        if let predecessor {
-            try writer.activate(change.model, predecessor.directory)
-        } else if let aside, observed.slot == .foreign {
-            try writer.restore(change.model, from: aside)
+        if let group {
+            let departing = members.filter { $0.change != nil && $0.predecessor == nil }.map(\.model)
+            let back = members.compactMap { member in member.predecessor.map { (member.model, $0.directory) } }
+            try writer.switchGroup(group, to: Dictionary(back) { $1 }, departing: Set(departing))
         } else {
-            try writer.deactivate(change.model)
+            for member in members where member.change != nil { try revert(member) }
         }
-        guard memory.trial != nil else { return }
-        memory.trial = nil
-        do {
-            try writer.remember(memory, of: change.model)
-        } catch {
-            // The link is back, which is what counts; the trial that is still remembered is of no release that is active.
-            report(.warning("the end of the trial of \(change.model) could not be written down"))
+        for index in members.indices where members[index].change != nil && members[index].memory.trial != nil {
+            members[index].memory.trial = nil
+            do {
+                try writer.remember(members[index].memory, of: members[index].model)
+            } catch {
+                // The link is back, which is what counts; the trial that is still remembered is of no release that is active.
+                report(.warning("the end of the trial of \(members[index].model) could not be written down"))
+            }
+        }
+    }
+
+    private func revert(_ member: RolloutMember) throws {
+        if let predecessor = member.predecessor {
+            try writer.activate(member.model, predecessor.directory)
+        } else if let aside, member.observed.slot == .foreign {
+            try writer.restore(member.model, from: aside)
+        } else {
+            try writer.deactivate(member.model)
+        }
+    }
+
+    // MARK: Hooks
+
+    /// Asks every member that takes part; the first that does not say yes decides.
+    private mutating func askAll(_ stage: HookStage) async throws -> Rollout.Event {
+        let step: Step = stage == .reload ? .reload : .probe
+        for member in members where takesPart(member, in: step) {
+            let event = try await ask(stage, member, member.staged())
+            guard event == .done else { return event }
+        }
+        return .done
+    }
+
+    private mutating func ask(
+        _ stage: HookStage, _ member: RolloutMember, _ subject: (release: ReleaseID, directory: String)
+    ) async throws -> Rollout.Event {
+        guard let hook = member.hook(stage) else { return .done }
+        let answer = try await answer(hook, stage, member.model, subject)
+        if stage != .reload {
+            inspections.append(Inspection(member.model, stage, of: subject.release, answer, at: now))
+        }
+        if answer != .works, members.count > 1 { culprit = member.model }
+        let name = members.count > 1 ? "\(member.model): " : ""
+        switch answer {
+        case .works: return .done
+        case .broken(let detail): return .broken("\(name)\(stage.rawValue) failed: \(detail)")
+        case .timedOut(let detail): return .timedOut("\(name)\(stage.rawValue) failed: \(detail)")
+        case .undecided(let detail): return .undecided("\(name)\(stage.rawValue) could not tell: \(detail)")
+        }
+    }
+
+    private func answer(
+        _ hook: Hook, _ stage: HookStage, _ model: ModelName, _ subject: (release: ReleaseID, directory: String),
+        within seconds: Int64? = nil
+    ) async throws -> HookRunner.Answer {
+        let path = writer.layout.generation(model, subject.directory)
+        return try await hooks.ask(
+            seconds.map { hook.within(seconds: $0) } ?? hook, stage,
+            about: HookRunner.Subject(
+                model: model, version: subject.release.version, path: DiskReader.realPath(path) ?? path))
+    }
+
+    /// Asks about the predecessors even when the pass was cancelled: what was begun is brought to its end, but in a hurry then.
+    private func askUncancelled(_ stage: HookStage) async -> Rollout.Event {
+        let limit = Task.isCancelled ? Self.hurriedSeconds : nil
+        for member in members {
+            guard let hook = member.hook(stage), let old = member.predecessor,
+                member.change != nil || stage == .probe
+            else { continue }
+            let runner = self
+            let answer = await Task {
+                do {
+                    return try await runner.answer(
+                        hook, stage, member.model, (old.release.id, old.directory), within: limit)
+                } catch {
+                    return .undecided("\(error)")
+                }
+            }.value
+            switch answer {
+            case .works: continue
+            case .broken(let detail): return .broken(detail)
+            case .timedOut(let detail): return .timedOut(detail)
+            case .undecided(let detail): return .undecided(detail)
+            }
+        }
+        return .done
+    }
+
+    // MARK: Memory
+
+    /// An interrupted reload or probe is an attempt, so it is counted before it begins.
+    private mutating func rememberAttempt() {
+        for index in members.indices {
+            let member = members[index]
+            guard let change = member.change, let release = change.to, member.observed.good != member.directory,
+                change.reason != .held, member.directory == writer.reader.activeDirectory(of: member.model)
+            else { continue }
+            members[index].memory.trial = Memory.Trial(release: release, attempts: rollout.probeCount)
+            do {
+                try writer.remember(members[index].memory, of: member.model)
+            } catch {
+                // The link has moved: what matters now is to find out whether the new one works.
+                report(.warning("an attempt with \(member.model) could not be written down"))
+            }
+        }
+    }
+
+    /// What was found out is about the release alone, or about the set of the group that was tried together. A check tests
+    /// one release, so it is about that one.
+    private mutating func record(_ note: Rollout.Note) throws {
+        let digests = members.compactMap { member in
+            (member.change?.to?.contentDigest ?? member.observed.slot.generation?.release.contentDigest).map {
+                (member.model, $0)
+            }
+        }
+        let set = group != nil && isTried ? Dictionary(digests) { $1 } : nil
+        for index in members.indices where members[index].change != nil {
+            if !isTried, let culprit, culprit != members[index].model { continue }
+            members[index].note(note, attempts: rollout.probeCount, set: set, at: now)
+            try writer.remember(members[index].memory, of: members[index].model)
         }
     }
 }

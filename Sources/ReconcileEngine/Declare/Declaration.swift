@@ -1,5 +1,6 @@
 package import ReconcileCore
 package import SystemPackage
+package import YAML
 
 /// Everything the desired-state files say: the desired state itself, and where its sources and its store are.
 package struct Declaration: Sendable {
@@ -9,8 +10,32 @@ package struct Declaration: Sendable {
     package let store: FilePath
     /// The sources by name.
     package let sources: [String: SourceDeclaration]
+    /// Who is told about what.
+    package let receivers: [Receiver]
     /// The lock: named after and beside the last file.
     package let lockPath: FilePath
+    /// Where things stand in the files, for warnings.
+    package let places: Places
+    /// The commit that the files were read from, when they come from git.
+    package var commit: String?
+
+    /// Where things stand in the files, for warnings that need the time.
+    package struct Places: Sendable {
+        /// Each list of windows, with the models it is for.
+        let windows: [(mark: Mark, models: [ModelName])]
+    }
+
+    /// What is allowed, and yet is hardly meant: windows that never open.
+    package func warnings(at now: Timestamp) -> [Problem] {
+        places.windows.compactMap { place in
+            let models = place.models.isEmpty ? [] : place.models
+            let schedule = models.first.flatMap { desired.models[$0]?.policy.schedule } ?? desired.schedule
+            guard !schedule.isOpen(at: now), schedule.opening(atOrAfter: now) == nil else { return nil }
+            return Problem(
+                place.mark, "these windows never open, so nothing is ever activated",
+                hint: "a deny window covers every allow window, or a duration is 0")
+        }
+    }
 }
 
 /// What a file says of one source.

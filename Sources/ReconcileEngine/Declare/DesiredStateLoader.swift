@@ -6,9 +6,15 @@ import YAML
 /// Reads the desired-state files: parse, lay one over the other, check, decode.
 package struct DesiredStateLoader: Sendable {
     private let paths: [FilePath]
+    /// Content that is not, or not yet, in the files.
+    private let contents: [FilePath: [UInt8]]
 
     /// A loader for files, the later of which are laid over the earlier.
-    package init(paths: [FilePath]) { self.paths = paths }
+    ///
+    /// - Parameter contents: Content to take instead of that of a file.
+    package init(paths: [FilePath], contents: [FilePath: [UInt8]] = [:]) {
+        (self.paths, self.contents) = (paths, contents)
+    }
 
     /// What the files say.
     ///
@@ -16,15 +22,15 @@ package struct DesiredStateLoader: Sendable {
     package func load() throws -> Declaration {
         var documents: [Node] = []
         var directories: [String: FilePath] = [:]
-        var contents: [String] = []
+        var digests: [String] = []
         var problems = Problems()
         let limits = Limits()
         for path in paths {
-            guard let bytes = try DiskReader.contents(of: path, limit: limits.bytes + 1) else {
+            guard let bytes = try contents[path] ?? DiskReader.contents(of: path, limit: limits.bytes + 1) else {
                 throw Fault(.fileMissing(path: path.string))
             }
             directories[path.string] = Self.absolute(path.removingLastComponent())
-            contents.append("\(bytes.count) \(Hashing.digest(of: bytes))")
+            digests.append("\(bytes.count) \(Hashing.digest(of: bytes))")
             do {
                 documents.append(
                     try Parser(Source(name: path.string, bytes: bytes), limits: limits).parse(noting: &problems))
@@ -37,7 +43,7 @@ package struct DesiredStateLoader: Sendable {
         var reader = DesiredStateReader(root: root, directories: directories)
         reader.note(problems)
         return try reader.read(
-            digest: Hashing.digest(of: contents.joined(separator: "\n")), lockPath: Self.lockPath(for: last),
+            digest: Hashing.digest(of: digests.joined(separator: "\n")), lockPath: Self.lockPath(for: last),
             defaultDirectory: Self.absolute(paths[0].removingLastComponent()))
     }
 

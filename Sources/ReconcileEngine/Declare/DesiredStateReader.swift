@@ -25,10 +25,16 @@ struct DesiredStateReader {
         let sources = readSources()
         let facts = readTexts(root["facts"])
         let models = readModels(sources: sources, facts: facts)
+        checkDependencies(models)
+        let receivers = readReceivers()
         guard decoder.problems.isEmpty else { throw decoder.problems }
-        let desired = DesiredState(digest: digest, facts: facts, prune: root["prune"]?.bool ?? false, models: models)
+        let desired = DesiredState(
+            digest: digest, facts: facts, prune: root["prune"]?.bool ?? false, models: models,
+            schedule: Schedule(windows(root["policy"]?["windows"])))
         let store = root["store"].map { path($0) } ?? defaultDirectory.appending("models")
-        return Declaration(desired: desired, store: store, sources: sources, lockPath: lockPath)
+        return Declaration(
+            desired: desired, store: store, sources: sources, receivers: receivers, lockPath: lockPath,
+            places: Declaration.Places(windows: windowPlaces()))
     }
 
     private mutating func readSources() -> [String: SourceDeclaration] {
@@ -109,7 +115,8 @@ struct DesiredStateReader {
         return DesiredModel(
             name: name, origin: origin, range: range, include: include, policy: policy(of: node),
             notBefore: node["notBefore"]?.text.flatMap(Timestamp.init), check: check, reload: reload, probe: probe,
-            isProtected: node["protect"]?.bool ?? false, place: entry.mark.description,
+            group: node["group"]?.text, dependsOn: dependencies(of: node), isProtected: node["protect"]?.bool ?? false,
+            place: entry.mark.description,
             trialInputs: Hashing.digest(of: trialText), selector: Hashing.digest(of: selector))
     }
 
@@ -120,15 +127,97 @@ struct DesiredStateReader {
         func seconds(_ node: Node?) -> Int64? { node?.text.flatMap(Durations.seconds) }
         let standard = Policy()
         let keep = value("keep")
+        let automatic = value("automatic")
         return Policy(
-            automatic: value("automatic")?.text.flatMap(StepSize.init) ?? standard.automatic,
+            automatic: (automatic?["upTo"] ?? automatic)?.text.flatMap(StepSize.init) ?? standard.automatic,
             channel: value("channel")?.text ?? standard.channel,
             minimumAgeSeconds: seconds(value("minimumAge")) ?? standard.minimumAgeSeconds,
             drift: value("drift")?.text.flatMap(Policy.Drift.init) ?? standard.drift,
             onFailure: value("onFailure")?.text.flatMap(Policy.OnFailure.init) ?? standard.onFailure,
             keep: Policy.Keep(
                 last: keep?["last"]?.integer ?? standard.keep.last,
-                withinSeconds: seconds(keep?["within"]) ?? standard.keep.withinSeconds))
+                withinSeconds: seconds(keep?["within"]) ?? standard.keep.withinSeconds),
+            automaticPriority: automatic?["orPriority"]?.text.flatMap(Priority.init),
+            schedule: Schedule(windows(value("windows"))), approvalSeconds: seconds(value("approvalExpires")),
+            quarantineSeconds: seconds(value("quarantineExpires")))
+    }
+
+    /// Windows in the order of the file.
+    private func windows(_ node: Node?) -> [Window] {
+        (node?.elements ?? []).compactMap { element in
+            let kind: Window.Kind = element["allow"] == nil ? .deny : .allow
+            guard let text = (element["allow"] ?? element["deny"])?.text, let begins = try? CronExpression(text),
+                let seconds = element["duration"]?.text.flatMap(Durations.seconds),
+                let zone = TimeZones.rules(of: element["timeZone"]?.text ?? "UTC")
+            else { return nil }
+            return Window(kind, begins: begins, durationSeconds: seconds, zone: zone)
+        }
+    }
+
+    private func dependencies(of node: Node) -> [ModelName] {
+        (node["dependsOn"]?.elements ?? []).compactMap { $0.text.flatMap(ModelName.init) }
+    }
+
+    /// What a model depends on must be declared, and there must be a model to begin with.
+    private mutating func checkDependencies(_ models: [ModelName: DesiredModel]) {
+        for entry in root["models"]?.entries ?? [] {
+            for node in entry.value["dependsOn"]?.elements ?? [] {
+                guard let text = node.text, let name = ModelName(text), models[name] == nil,
+                    !(root["models"]?.entries ?? []).contains(where: { $0.key == text })
+                else { continue }
+                decoder.report(
+                    node.mark, "“\(entry.key)” depends on “\(text)”, which is not declared",
+                    hint: nearest(to: text, in: models.keys.map(\.description).sorted()).map { "did you mean “\($0)”?" }
+                )
+            }
+        }
+        let all = DesiredState(digest: Hashing.digest(of: ""), facts: [:], prune: false, models: models)
+        guard let cycle = all.dependencyCycle, let first = cycle.first,
+            let entry = root["models"]?.entries.first(where: { $0.key == first.description })
+        else { return }
+        let words = cycle.map { name in
+            "“\(name)”" + (models[name]?.group.map { " (of group “\($0)”)" } ?? "")
+        }
+        decoder.report(
+            entry.mark, "models depend on each other in a circle: \(words.joined(separator: " → "))",
+            hint: "take one of these out of “dependsOn”")
+    }
+
+    private func readReceivers() -> [Receiver] {
+        (root["notify"]?.elements ?? []).compactMap { node in
+            let address: Receiver.Address
+            if let webhook = node["webhook"].flatMap(secret) {
+                address = .webhook(webhook)
+            } else if let exec = node["exec"] {
+                address = .exec(
+                    command: command(exec.elements.compactMap(\.text), in: directory(exec)),
+                    directory: directory(exec).string)
+            } else if let file = node["file"] {
+                address = .file(path(file))
+            } else {
+                return nil
+            }
+            return Receiver(
+                address: address, secret: node["secret"].flatMap(secret),
+                template: node["template"]?.text.flatMap(Receiver.Template.init) ?? .json,
+                timeoutSeconds: node["timeout"]?.text.flatMap(Durations.seconds) ?? 10,
+                attempts: node["attempts"]?.integer ?? 5,
+                kinds: node["events"].map { Set($0.elements.compactMap { $0.text.flatMap(News.Kind.init) }) },
+                minimumPriority: node["minimumPriority"]?.text.flatMap(Priority.init) ?? .low,
+                remindSeconds: node["remind"]?.text.flatMap(Durations.seconds))
+        }
+    }
+
+    /// Where each schedule stands in the files: the common one, and those of models with their own.
+    private func windowPlaces() -> [(mark: Mark, models: [ModelName])] {
+        var places: [(mark: Mark, models: [ModelName])] = []
+        var common: [ModelName] = []
+        for entry in root["models"]?.entries ?? [] {
+            guard let name = ModelName(entry.key) else { continue }
+            if let own = entry.value["windows"] { places.append((own.mark, [name])) } else { common.append(name) }
+        }
+        if let mark = root["policy"]?["windows"]?.mark { places.append((mark, common)) }
+        return places
     }
 
     private func hook(_ node: Node, isReload: Bool) -> Hook? {

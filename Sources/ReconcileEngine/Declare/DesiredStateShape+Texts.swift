@@ -31,6 +31,21 @@ extension DesiredStateShape {
         Durations.seconds($0) == nil ? "“\($0.prefix(40))” is not a duration" : nil
     }
 
+    static let cron = Shape.Text(
+        "a cron expression", pattern: "^(@[A-Za-z]+|\\S+\\s+\\S+\\s+\\S+\\s+\\S+\\s+\\S+)$", example: "0 2 * * 6"
+    ) { text in
+        do throws(CronExpression.SyntaxError) {
+            _ = try CronExpression(text)
+            return nil
+        } catch {
+            return error.part.isEmpty ? error.reason : "“\(error.part.prefix(80))”: \(error.reason)"
+        }
+    }
+
+    static let timeZone = Shape.Text(
+        "an IANA time zone", pattern: "^[A-Za-z]", example: "Europe/Berlin"
+    ) { TimeZones.rules(of: $0) == nil ? "“\($0.prefix(80))” is not a time zone" : nil }
+
     static let time = Shape.Text(
         "an RFC 3339 time", pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", example: "2026-12-01T02:00:00Z"
     ) {

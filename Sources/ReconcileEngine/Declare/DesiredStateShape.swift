@@ -19,7 +19,7 @@ package enum DesiredStateShape {
                 "How models may change; a model may set any of these keys itself."),
             Shape.Key("download", .object(download), "How bytes are fetched.", isSupported: false),
             Shape.Key("prune", .boolean, "Whether models that are no longer declared are removed.", standard: "false"),
-            Shape.Key("notify", .list(.object(notify)), "Who is told about what.", isSupported: false),
+            Shape.Key("notify", .list(.object(notify)), "Who is told about what."),
             Shape.Key("models", .map(keys: modelName, values: .object(model)), "The models of this machine, by name."),
         ])
 
@@ -57,11 +57,22 @@ package enum DesiredStateShape {
         ])
 
     static let notify = Shape(
-        "a notification",
+        "a notification", exactlyOne: ["webhook", "exec", "file"],
         keys: [
-            Shape.Key("webhook", secret(url), "An address that is posted to."),
-            Shape.Key("events", .list(.text(words)), "What is told."),
-            Shape.Key("minimumPriority", .choice(Priority.allCases.map(\.rawValue)), "What is urgent enough."),
+            Shape.Key("webhook", secret(url), "An address that the news is posted to, as JSON."),
+            Shape.Key("exec", .list(.text(words)), "A program that gets the news on standard input, as JSON."),
+            Shape.Key("file", .text(path), "A file that the news is added to, a line of JSON each."),
+            Shape.Key("secret", secret(words), "The key of a webhook's signature, HMAC-SHA256."),
+            Shape.Key(
+                "template", .choice(Receiver.Template.allCases.map(\.rawValue)), "What is sent.", standard: "json"),
+            Shape.Key("timeout", .text(duration), "How long one attempt may take.", standard: "10s"),
+            Shape.Key("attempts", .integer(1...20), "How often it is attempted, with growing pauses.", standard: "5"),
+            Shape.Key("events", .list(.choice(News.Kind.allCases.map(\.rawValue))), "What is told; all without it."),
+            Shape.Key(
+                "minimumPriority", .choice(Priority.allCases.map(\.rawValue)),
+                "News of releases that are less urgent is not told.", standard: "low"),
+            Shape.Key(
+                "remind", .text(duration), "What is still broken is told again after this time; never without it."),
         ])
 
     static let keep = Shape(
@@ -73,12 +84,24 @@ package enum DesiredStateShape {
         ])
 
     static let window = Shape(
-        "a window",
+        "a window", exactlyOne: ["allow", "deny"],
         keys: [
-            Shape.Key("allow", .text(words), "When activation is allowed."),
-            Shape.Key("deny", .text(words), "When it is not."),
-            Shape.Key("duration", .text(duration), "For how long."), Shape.Key("timeZone", .text(words), "Where."),
+            Shape.Key("allow", .text(cron), "When a span begins in which activation is allowed."),
+            Shape.Key("deny", .text(cron), "When a span begins in which it is not; deny beats allow."),
+            Shape.Key("duration", .text(duration), "How long the span lasts.", isRequired: true),
+            Shape.Key("timeZone", .text(timeZone), "Whose clock counts.", standard: "UTC"),
         ])
+
+    static let automatic = Shape(
+        "the automatic steps",
+        keys: [
+            Shape.Key("upTo", .choice(steps), "The largest step taken without a person.", standard: "minor"),
+            Shape.Key(
+                "orPriority", .choice(Priority.allCases.map(\.rawValue)),
+                "Releases that their publisher calls at least this urgent are taken whatever their step."),
+        ])
+
+    static let steps = ["none", "patch", "minor", "major"]
 
     static let verify = Shape(
         "verify",
@@ -89,7 +112,7 @@ package enum DesiredStateShape {
 
     static let policyKeys = [
         Shape.Key(
-            "automatic", .choice(["none", "patch", "minor", "major"]), "The largest step taken without a person.",
+            "automatic", .either([.choice(steps), .object(automatic)]), "The largest step taken without a person.",
             standard: "minor"),
         Shape.Key("channel", .text(channel), "The channel whose releases are taken.", standard: "stable"),
         Shape.Key("minimumAge", .text(duration), "A release younger than this waits.", standard: "0d"),
@@ -101,7 +124,9 @@ package enum DesiredStateShape {
             "What happens when a new release does not work.", standard: "rollback"),
         Shape.Key(
             "keep", .object(keep), "Which generations stay for rollback; the active and the last good one always do."),
-        Shape.Key("windows", .list(.object(window)), "When activation is allowed.", isSupported: false),
+        Shape.Key("windows", .list(.object(window)), "When activation is allowed; always without it."),
+        Shape.Key("approvalExpires", .text(duration), "How long an approval lasts; without end without it."),
+        Shape.Key("quarantineExpires", .text(duration), "How long a quarantine lasts; without end without it."),
         Shape.Key("verify", .object(verify), "Checks of file formats.", isSupported: false),
     ]
 
@@ -142,8 +167,7 @@ package enum DesiredStateShape {
             Shape.Key("reload", .object(reload), "What makes the serving program load the new release."),
             Shape.Key("probe", .object(probe), "A test of the serving program, after the new release was activated."),
             Shape.Key("protect", .boolean, "Never pruned, also when this block is gone.", standard: "false"),
-            Shape.Key("group", .text(words), "Models of a group switch together.", isSupported: false),
-            Shape.Key(
-                "dependsOn", .list(.text(words)), "Models that are activated before this one.", isSupported: false),
+            Shape.Key("group", .text(name), "Models of a group switch together or not at all."),
+            Shape.Key("dependsOn", .list(.text(modelName)), "Models that are activated before this one."),
         ] + policyKeys)
 }

@@ -21,6 +21,17 @@ enum WebAddress {
             && first.host()?.lowercased() == second.host()?.lowercased() && port(first) == port(second)
     }
 
+    /// A text of somebody else's, with the users and passwords of addresses in it taken out.
+    static func withoutSecrets(_ text: String) -> String {
+        var parts = text.split(separator: "://", omittingEmptySubsequences: false).map(String.init)
+        for index in parts.indices.dropFirst() {
+            let host = parts[index].prefix { !$0.isWhitespace && $0 != "/" && $0 != "'" && $0 != "\"" }
+            guard let sign = host.lastIndex(of: "@") else { continue }
+            parts[index] = String(parts[index][parts[index].index(after: sign)...])
+        }
+        return parts.joined(separator: "://")
+    }
+
     /// An address without user, password, query and fragment, for people: those may hold secrets.
     static func shown(_ text: String) -> String {
         guard var parts = URLComponents(string: text) else { return "(an address)" }

@@ -30,13 +30,46 @@ package struct Resolver: Sendable {
     ///
     /// - Throws: `CancellationError`.
     package func resolve(_ questions: [Question]) async throws -> [ModelName: Resolution] {
+        var resolutions = try await resolve(questions, required: [])
+        var required: Set<String> = []
+        // What some release requires is read further down: a lower release may be the one that fits.
+        while true {
+            let found = Self.required(by: resolutions, questions)
+            guard !found.isSubset(of: required) else { return resolutions }
+            let again = questions.filter {
+                let repository = $0.desired.origin.repository
+                return $0.locked == nil && found.contains(repository) && !required.contains(repository)
+            }
+            required.formUnion(found)
+            resolutions.merge(try await resolve(again, required: required)) { $1 }
+        }
+    }
+
+    private static func required(
+        by resolutions: [ModelName: Resolution], _ questions: [Question]
+    ) -> Set<String> {
+        var required: Set<String> = []
+        for question in questions {
+            required.formUnion(question.observed.slot.generation?.release.requires?.models.keys.map(\.self) ?? [])
+            guard case .candidates(let candidates, _)? = resolutions[question.desired.name] else { continue }
+            for candidate in candidates {
+                required.formUnion(candidate.release?.requires?.models.keys.map(\.self) ?? [])
+            }
+        }
+        return required
+    }
+
+    private func resolve(
+        _ questions: [Question], required: Set<String>
+    ) async throws -> [ModelName: Resolution] {
         try await withThrowingTaskGroup(of: (ModelName, Resolution).self) { group in
             var resolutions: [ModelName: Resolution] = [:]
             for (index, question) in questions.enumerated() {
                 if index >= Self.width, let (name, resolution) = try await group.next() {
                     resolutions[name] = resolution
                 }
-                group.addTask { (question.desired.name, try await resolve(question)) }
+                let isRequired = required.contains(question.desired.origin.repository)
+                group.addTask { (question.desired.name, try await resolve(question, isRequired: isRequired)) }
             }
             for try await (name, resolution) in group { resolutions[name] = resolution }
             return resolutions
@@ -44,7 +77,7 @@ package struct Resolver: Sendable {
     }
 
     @concurrent
-    private func resolve(_ question: Question) async throws -> Resolution {
+    private func resolve(_ question: Question, isRequired: Bool) async throws -> Resolution {
         let desired = question.desired
         if let entry = question.locked {
             return .candidates(
@@ -55,16 +88,16 @@ package struct Resolver: Sendable {
         }
         do {
             let listings = try await source.list(desired.origin.repository)
-            return try await walk(listings, of: source, question)
+            return try await walk(listings, of: source, question, isRequired: isRequired)
         } catch let fault as Fault {
             return .unknown(fault.about(desired.name))
         }
     }
 
     /// Reads releases from the highest precedence down, until one is found below which nothing would be taken.
-    private func walk(_ listings: [Listing], of source: any ModelSource, _ question: Question) async throws
-        -> Resolution
-    {
+    private func walk(
+        _ listings: [Listing], of source: any ModelSource, _ question: Question, isRequired: Bool
+    ) async throws -> Resolution {
         let desired = question.desired
         let inRange = listings.filter {
             desired.range.contains($0.version, admittingPrereleases: desired.policy.admitsPrereleases)
@@ -84,15 +117,18 @@ package struct Resolver: Sendable {
             guard builds.count == 1 else { throw Fault(.ambiguous(versions: builds.map(\.version.description))) }
             let release = try await release(listing, of: source, question)
             candidates.append(Candidate(version: listing.version, verdict: verdict(on: release, listing, question)))
-            if settles(candidates, release, question) { break }
+            if settles(candidates, release, question, isRequired: isRequired) { break }
         }
         return .candidates(candidates, listed: Set(listings.map(\.version)))
     }
 
     /// Whether nothing below the last candidate would be taken.
-    private func settles(_ candidates: [Candidate], _ release: Release, _ question: Question) -> Bool {
+    private func settles(
+        _ candidates: [Candidate], _ release: Release, _ question: Question, isRequired: Bool
+    ) -> Bool {
         guard candidates.last?.isEligible == true, release.requires?.models.isEmpty ?? true else { return false }
         if let active = question.observed.slot.generation?.release, release.version <= active.version { return true }
+        if isRequired { return false }
         let decision = ModelPlanner(
             desired: question.desired, observed: question.observed, resolution: .candidates(candidates, listed: nil),
             selector: question.selector, now: now

@@ -74,6 +74,26 @@ package struct Disk: Sendable {
         }
     }
 
+    /// Adds a line to the end of a file that a person named, unless it is one of its last lines already.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    package func append(line: String, to path: FilePath) throws {
+        let descriptor = open(path.string, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
+        defer { close(descriptor) }
+        let end = max(0, lseek(descriptor, 0, SEEK_END))
+        var tail = [UInt8](repeating: 0, count: 64 << 10)
+        let count = tail.withUnsafeMutableBytes {
+            pread(descriptor, $0.baseAddress, $0.count, max(0, end - off_t($0.count)))
+        }
+        let last = String(decoding: tail.prefix(max(0, count)), as: UTF8.self)
+        guard !last.split(separator: "\n").contains(line[...]) else { return }
+        // After a write that was cut short the next line begins on a line of its own.
+        let lead = last.isEmpty || last.hasSuffix("\n") || count <= 0 ? "" : "\n"
+        try Self.writeAll(Array("\(lead)\(line)\n".utf8), to: descriptor, path)
+        guard Platform.synchronise(descriptor) else { throw DiskReader.systemFault("synchronise", path) }
+    }
+
     /// Moves a file or a complete directory to its final name and makes that durable.
     ///
     /// - Throws: ``Fault`` of kind `system`; then nothing has moved.

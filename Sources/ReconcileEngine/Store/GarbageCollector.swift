@@ -62,6 +62,7 @@ package struct GarbageCollector {
         // Where a record cannot be read, it is not known which content is needed.
         if isCertain { items += try sweepBlobs(used) }
         items += try sweepTrash()
+        try writer?.sweepSets(olderThan: Self.freshSeconds, at: now)
         items += try await sweepPartials()
         return items
     }

@@ -51,11 +51,16 @@ package enum Platform {
     /// The words of an error number.
     static func message(_ number: CInt) -> String { String(cString: strerror(number)) }
 
+    /// The name of this machine; empty when it cannot be asked.
+    package static func host() -> String {
+        var buffer = [CChar](repeating: 0, count: 256)
+        return gethostname(&buffer, buffer.count - 1) == 0 ? buffer.withUnsafeBufferPointer { hostName($0) } : ""
+    }
+
     /// The name of the user this process runs as, and of the machine: `ana@gpu1`.
     package static func user() -> String {
         let name = getpwuid(getuid()).flatMap { entry in entry.pointee.pw_name.map { String(cString: $0) } }
-        var buffer = [CChar](repeating: 0, count: 256)
-        let host = gethostname(&buffer, buffer.count - 1) == 0 ? buffer.withUnsafeBufferPointer { hostName($0) } : ""
+        let host = host()
         return (name ?? "\(getuid())") + (host.isEmpty ? "" : "@\(host)")
     }
 

@@ -11,6 +11,10 @@ package import SystemPackage
 ///     generations/vad/6.2.0-0f4c1e22ab91/     the files; nothing else in it
 ///     generations/vad/6.2.0-0f4c1e22ab91.json the record, written before the directory appears
 ///     good/vad -> ../generations/vad/…        the last confirmed one
+///     groups/wan22/active -> sets/4c1e…       what the models of a group are; their links lead through it:
+///                                    vad -> .reconcile/groups/wan22/active/vad
+///     groups/wan22/good -> sets/4c1e…         the last confirmed set
+///     groups/wan22/sets/4c1e…/vad -> ../../../../generations/vad/…
 ///     trash/                         what is about to be deleted
 ///     partial/1a153a22…/             a download under way
 ///     memory/vad.json                holds, quarantine, approvals, attempts
@@ -36,6 +40,7 @@ package struct StoreLayout: Sendable, Hashable {
     package var blobs: FilePath { control.appending("blobs").appending("sha256") }
     package var allGenerations: FilePath { control.appending("generations") }
     package var allGood: FilePath { control.appending("good") }
+    package var allGroups: FilePath { control.appending("groups") }
     package var trash: FilePath { control.appending("trash") }
     package var partials: FilePath { control.appending("partial") }
     package var allMemory: FilePath { control.appending("memory") }
@@ -58,6 +63,35 @@ package struct StoreLayout: Sendable, Hashable {
         return blobs.appending(String(name.prefix(2))).appending(name)
     }
 
+    package func group(_ name: String) -> FilePath { allGroups.appending(name) }
+    package func groupActive(_ name: String) -> FilePath { group(name).appending("active") }
+    package func groupGood(_ name: String) -> FilePath { group(name).appending("good") }
+    package func sets(_ group: String) -> FilePath { self.group(group).appending("sets") }
+    package func set(_ group: String, _ id: String) -> FilePath { sets(group).appending(id) }
+
+    /// What the model's link must hold to lead through its group.
+    package func linkDestination(_ model: ModelName, group: String) -> String {
+        ".reconcile/groups/\(group)/active/\(model)"
+    }
+
+    /// What the model's link in `good/` must hold to lead through its group.
+    package func goodDestination(_ model: ModelName, group: String) -> String { "../groups/\(group)/good/\(model)" }
+
+    /// What the model's link in a set must hold.
+    package func setDestination(_ model: ModelName, _ directory: String) -> String {
+        "../../../../generations/\(model)/\(directory)"
+    }
+
+    /// The group that a link of ours leads through; `nil` when it leads straight to a generation.
+    package func group(of model: ModelName, inLink destination: String?) -> String? {
+        let parts = (destination ?? "").split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[0] == ".reconcile" || parts[0] == "..", parts[1] == "groups",
+            parts[3] == "active" || parts[3] == "good", parts[4] == model.description[...],
+            isPlainName(parts[2], limit: 63)
+        else { return nil }
+        return String(parts[2])
+    }
+
     /// What the model's link must hold to make a generation active.
     package func linkDestination(_ model: ModelName, _ directory: String) -> String {
         ".reconcile/generations/\(model)/\(directory)"
@@ -73,7 +107,7 @@ package struct StoreLayout: Sendable, Hashable {
         guard let destination else { return nil }
         let parts = destination.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count >= 3, parts.suffix(3).dropLast().elementsEqual(["generations", model.description[...]]),
-            parts.dropLast(3).elementsEqual([".reconcile"]) || parts.dropLast(3).elementsEqual([".."]),
+            [[".reconcile"], [".."], ["..", "..", "..", ".."]].contains(Array(parts.dropLast(3))),
             let name = parts.last, !name.isEmpty, !name.hasPrefix("."), name.utf8.count <= 255
         else { return nil }
         return String(name)

@@ -67,11 +67,38 @@ package struct StoreReader: Sendable {
 
     /// The generation that the model's link points to.
     package func activeDirectory(of model: ModelName) -> String? {
-        layout.directory(of: model, inLink: DiskReader.destination(of: layout.link(model)))
+        directory(of: model, through: layout.link(model))
     }
 
     /// The generation that was confirmed last.
     package func goodDirectory(of model: ModelName) -> String? {
-        layout.directory(of: model, inLink: DiskReader.destination(of: layout.good(model)))
+        directory(of: model, through: layout.good(model))
+    }
+
+    /// The group that the model's link leads through.
+    func group(of model: ModelName) -> String? {
+        layout.group(of: model, inLink: DiskReader.destination(of: layout.link(model)))
+    }
+
+    /// The models that a set of a group holds, with their generations.
+    ///
+    /// - Parameter set: The set's directory, or the link to it.
+    /// - Throws: ``Fault`` of kind `system`.
+    func members(ofSet set: FilePath) throws -> [ModelName: String] {
+        var members: [ModelName: String] = [:]
+        for name in try DiskReader.names(in: set) {
+            guard let model = ModelName(name) else { continue }
+            members[model] = layout.directory(of: model, inLink: DiskReader.destination(of: set.appending(name)))
+        }
+        return members
+    }
+
+    private func directory(of model: ModelName, through link: FilePath) -> String? {
+        guard let destination = DiskReader.destination(of: link) else { return nil }
+        guard layout.group(of: model, inLink: destination) != nil else {
+            return layout.directory(of: model, inLink: destination)
+        }
+        let next = link.removingLastComponent().pushing(FilePath(destination))
+        return layout.directory(of: model, inLink: DiskReader.destination(of: next))
     }
 }

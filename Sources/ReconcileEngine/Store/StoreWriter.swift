@@ -5,7 +5,7 @@ package import SystemPackage
 /// blob → record → generation → link → confirm. Whoever has a writer holds the store's lock.
 package struct StoreWriter: Sendable {
     package let reader: StoreReader
-    private let disk = Disk()
+    let disk = Disk()
     private let lock: StoreLock
 
     package var layout: StoreLayout { reader.layout }

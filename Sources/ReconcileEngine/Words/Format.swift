@@ -1,9 +1,9 @@
 import ReconcileCore
 
 /// Numbers as people read them.
-enum Format {
+package enum Format {
     /// `8.6 MB`: decimal units, as disks and networks are sold.
-    static func bytes(_ count: Int64) -> String {
+    package static func bytes(_ count: Int64) -> String {
         var value = Double(count)
         var unit = 0
         let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
@@ -15,7 +15,7 @@ enum Format {
     }
 
     /// `0.3 s`, `2 min 5 s`, `1 h 2 min`.
-    static func duration(milliseconds: Int64) -> String {
+    package static func duration(milliseconds: Int64) -> String {
         let seconds = milliseconds / 1000
         if seconds < 60 { return "\(tenths(Double(milliseconds) / 1000)) s" }
         return seconds < 3600
@@ -23,13 +23,13 @@ enum Format {
     }
 
     /// A number with one decimal.
-    static func tenths(_ value: Double) -> String {
+    package static func tenths(_ value: Double) -> String {
         let scaled = Int64((value * 10).rounded())
         return "\(scaled / 10).\(abs(scaled % 10))"
     }
 
     /// Text padded with spaces to a width.
-    static func pad(_ text: String, _ width: Int) -> String {
+    package static func pad(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 }

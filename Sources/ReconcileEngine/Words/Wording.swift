@@ -1,26 +1,27 @@
-import ArgumentParser
-import ReconcileCore
+package import ReconcileCore
 import YAML
 
 /// Every sentence about what went wrong or waits: what happened, what state we are in now, and the command that helps.
-enum Wording {
+package enum Wording {
     /// A message in three parts.
-    struct Message {
+    package struct Message {
         /// What happened, on one line.
-        let summary: String
+        package let summary: String
         /// What state we are in.
-        var state: String?
+        package var state: String?
         /// The command that helps, alone on its line.
-        var command: String?
+        package var command: String?
 
         /// The message as it is printed after `Error: `.
-        var text: String {
+        package var text: String {
             [summary, state, command.map { "    \($0)" }].compactMap(\.self).joined(separator: "\n")
         }
     }
 
     /// The message for a fault.
-    static func message(for fault: Fault) -> Message {
+    ///
+    /// - Parameter commands: The commands of the program, one of which may be meant by a name that is no model.
+    package static func message(for fault: Fault, commands: [String] = []) -> Message {
         let name = fault.model?.description ?? "MODEL"
         switch fault.kind {
         case .fileMissing(let path):
@@ -60,8 +61,6 @@ enum Wording {
         case .secretMissing(let what):
             return Message(summary: "A secret is not there: \(what).", state: "Nothing was sent without it.")
         case .modelUnknown(let name, let nearestModel):
-            let commands = ReconcileCommand.configuration.groupedSubcommands.flatMap(\.subcommands)
-                .compactMap { $0.configuration.commandName }
             let command = nearest(to: name, in: commands).map { "reconcile \($0)" }
             let meant = nearestModel.map { "“\($0)”" } ?? command.map { "the command “\($0)”" }
             return Message(
@@ -171,6 +170,11 @@ enum Wording {
                 summary: "“\(name)” needs \(repository) \(needed), which is "
                     + (found.map { "at \($0)" } ?? "not installed") + ".",
                 state: "It was not activated; what was active before is active still.")
+        case .heldBack(let other):
+            return Message(
+                summary: "“\(name)” waits for “\(other)”, which did not get through.",
+                state: "It was not activated; what was active before is active still.",
+                command: "reconcile explain \(other)")
         case .holdLost(let version):
             return Message(
                 summary: "“\(name)” is held at \(version), which is no longer whole on disk.",
@@ -186,6 +190,10 @@ enum Wording {
             return Message(
                 summary: "Nothing of “\(name)” waits for an approval.", state: "Nothing was changed.",
                 command: "reconcile plan \(name)")
+        case .waitedInVain(let condition, let seconds, let models):
+            return Message(
+                summary: "Not \(condition) within \(seconds) s:\n" + models.map { "  - \($0)" }.joined(separator: "\n"),
+                state: "Nothing was changed.", command: "reconcile status")
         case .pruneRefused(let number, let of):
             return Message(
                 summary: "Pruning would remove \(number) of \(of) models, which looks like a mistake.",
@@ -211,9 +219,28 @@ enum Wording {
         return nil
     }
 
-    /// Why a release is not taken, and what releases it.
-    static func words(for blocked: Plan.Blocked) -> (why: String, command: String?) {
-        words(for: blocked.obstacle, blocked.model)
+    /// Why a release is not taken, when it can be, and what releases it.
+    package static func words(for blocked: Plan.Blocked) -> (why: String, command: String?) {
+        let (why, command) = words(for: blocked.obstacle, blocked.model)
+        guard let moment = blocked.possibleAt, moment != blocked.obstacle.endsAt else { return (why, command) }
+        return ("\(why); possible from \(moment.weekdayMinute)", command)
+    }
+
+    /// A conflict, as a chain of what requires what.
+    private static func words(for steps: [Conflict]) -> String {
+        guard !steps.isEmpty else { return "does not fit together with the other models" }
+        return steps.map { step in
+            switch step {
+            case .undeclared(let repository, let needed):
+                return "needs \(repository) \(needed), which no model here takes"
+            case .requires(let repository, let needed, let model, let available):
+                let there = available.map(\.description).joined(separator: " or ")
+                return "needs \(repository) \(needed), and \(model) can be \(there.isEmpty ? "nothing" : there)"
+            case .waits(let model, let version, let obstacle): return "\(model) \(version) is \(obstacle)"
+            case .contended(let by, let version, let repository, let needed):
+                return "\(by) \(version) needs \(repository) \(needed)"
+            }
+        }.joined(separator: "; ")
     }
 
     private static func words(for obstacle: Obstacle, _ model: ModelName) -> (why: String, command: String?) {
@@ -230,25 +257,39 @@ enum Wording {
                 "needs \(repository) \(needed), " + (found.map { "which is at \($0)" } ?? "which is not installed"), nil
             )
         case .tooYoung(let until): return ("too young until \(until.minute)", nil)
-        case .ageUnknown: return ("does not say when it was published, and minimumAge is set", nil)
+        case .ageUnknown:
+            return ("of unknown age, and minimumAge is set", "reconcile approve \(model)")
         case .republished(let known):
             return ("published again with other bytes (known as \(known.short))", "reconcile approve \(model)")
         case .needsApproval(let size): return ("needs approval (\(size.rawValue) step)", "reconcile approve \(model)")
         case .notBefore(let time): return ("not before \(time.minute)", nil)
-        case .quarantined(let cause, let at):
-            return ("quarantined since \(at.date): \(cause)", "reconcile retry \(model)")
+        case .quarantined(let cause, let at, let until):
+            let end = until.map { " until \($0.minute)" } ?? ""
+            return ("quarantined since \(at.date)\(end): \(cause)", "reconcile retry \(model)")
         case .undecided(let cause, let retryAt):
             return ("could not be tested: \(cause); tried again after \(retryAt.minute)", "reconcile retry \(model)")
         case .held(let by, let reason, let until, let version):
             let end = until.map { " until \($0.minute)" } ?? ""
             return ("held at \(version) by \(by)\(end)" + (reason.map { ": \($0)" } ?? ""), "reconcile resume \(model)")
+        case .window(let opens):
+            return (
+                opens.map { "waits for its window, which opens \($0.weekdayMinute)" } ?? "its windows never open", nil
+            )
+        case .dependency(let other, .absent):
+            return ("depends on \(other), which is not installed", "reconcile explain \(other)")
+        case .dependency(let other, .failing):
+            return ("depends on \(other), which does not work", "reconcile explain \(other)")
+        case .dependency(let other, .changing): return ("goes together with \(other), which waits", nil)
+        case .group(let group, let other):
+            return ("its group \(group) waits for \(other)", "reconcile explain \(other)")
+        case .conflict(let steps): return (words(for: steps), nil)
         case .olderThanFailed(let version):
             return ("older than \(version), which did not work; only newer ones are tried", "reconcile retry \(model)")
         }
     }
 
     /// What a notice says.
-    static func words(for notice: Plan.Notice) -> String {
+    package static func words(for notice: Plan.Notice) -> String {
         switch notice {
         case .activeYanked(let model, let version):
             "\(model) \(version) was withdrawn by its publisher; it stays until there is another"
@@ -262,7 +303,9 @@ enum Wording {
     }
 
     /// `1 file`, `2 files`.
-    static func count(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }
+    package static func count(_ number: Int, _ noun: String) -> String {
+        number == 1 ? "1 \(noun)" : "\(number) \(noun)s"
+    }
 
     private static func list(_ items: [String]) -> String {
         items.prefix(3).joined(separator: ", ") + (items.count > 3 ? " and \(items.count - 3) more" : "")

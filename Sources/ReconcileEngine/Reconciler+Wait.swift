@@ -1,0 +1,37 @@
+public import ReconcileCore
+
+// `reconcile wait`: other programs go on when a model is as they need it.
+extension Reconciler {
+    /// Waits until models have a condition.
+    ///
+    /// - Parameters:
+    ///   - only: The models; all that are declared when empty.
+    ///   - seconds: How long to wait at most.
+    /// - Returns: The models.
+    /// - Throws: ``Fault`` of kind `waitedInVain` with those that do not have it, and why; `CancellationError`.
+    public func wait(
+        for type: Condition.Kind, status: Bool, of only: Set<ModelName> = [], seconds: Int64
+    ) async throws -> [ModelName] {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            let found = try await self.status(only: only)
+            let models = found.models.filter { only.isEmpty ? $0.range != nil : true }
+            // What a pass found about another desired state says nothing about this one.
+            let isCurrent = found.observedDesiredState == found.desiredState || type == .held || type == .drifted
+            let unmet = models.filter { !isCurrent || $0.condition(type)?.status != status }
+            if unmet.isEmpty { return models.map(\.model) }
+            guard ContinuousClock.now < deadline else {
+                let reasons = unmet.map { model in
+                    let message =
+                        isCurrent ? model.condition(type)?.message ?? "" : "no pass has seen this desired state yet"
+                    return "\(model.model): \(message)"
+                }
+                throw Fault(
+                    .waitedInVain(
+                        condition: status ? type.rawValue : "\(type.rawValue)=False", seconds: seconds, models: reasons)
+                )
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+}
