@@ -69,6 +69,7 @@ let package = Package(
             name: "ReconcileEngineTests",
             dependencies: [
                 "ReconcileEngine", "ReconcileCore", "ReconcileTesting", "YAML",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict

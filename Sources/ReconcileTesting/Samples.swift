@@ -38,13 +38,16 @@ extension DesiredModel {
     /// A declared model.
     package static func sample(
         _ name: String = "vad", range: String = "^1.0", policy: Policy = Policy(), notBefore: Timestamp? = nil,
-        hasProbe: Bool = false, origin: String = "zoo/vad"
+        hasProbe: Bool = false, hasCheck: Bool = false, origin: String = "zoo/vad", group: String? = nil,
+        dependsOn: [String] = []
     ) throws -> DesiredModel {
         let hook = Hook(call: .exec(command: ["true"], directory: "."), timeoutSeconds: 1, attempts: 1)
         return DesiredModel(
             name: try Sample.unwrap(ModelName(name)), origin: try Sample.unwrap(Origin(origin)),
             range: try VersionRange(range),
-            include: [], policy: policy, notBefore: notBefore, check: nil, reload: nil, probe: hasProbe ? hook : nil,
+            include: [], policy: policy, notBefore: notBefore, check: hasCheck ? hook : nil, reload: nil,
+            probe: hasProbe ? hook : nil, group: group,
+            dependsOn: try dependsOn.map { try Sample.unwrap(ModelName($0)) },
             isProtected: false, place: "desired-state.yaml:1:1", trialInputs: .of("hooks"), selector: .of("selector"))
     }
 }
@@ -52,7 +55,10 @@ extension DesiredModel {
 /// Values that tests write down and that must be right.
 package enum Sample {
     /// The sample was written wrongly.
-    package struct Wrong: Error {}
+    package struct Wrong: Error {
+        /// Says so.
+        package init() {}
+    }
 
     /// The value, or an error that fails the test.
     package static func unwrap<Value>(_ value: Value?) throws -> Value {

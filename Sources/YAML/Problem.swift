@@ -15,9 +15,14 @@ public struct Problem: Error, Sendable {
     }
 
     /// `file:line:column: error: …`, then the line of the file and a caret under the place.
-    public var description: String {
+    public var description: String { text(as: "error") }
+
+    /// The description of something that is only to be warned of: `file:line:column: warning: …`.
+    public var warning: String { text(as: "warning") }
+
+    private func text(as severity: String) -> String {
         let line = mark.source.text(ofLine: mark.line)
-        var lines = ["\(mark.description): error: \(message)"]
+        var lines = ["\(mark.description): \(severity): \(message)"]
         if !line.isEmpty {
             let lead = line.unicodeScalars.prefix(mark.column - 1).map { $0 == "\t" ? "\t" : " " }.joined()
             lines.append("    \(line)")

@@ -7,7 +7,7 @@ import Testing
 private let start = Timestamp(seconds: 1_800_000_000)
 
 /// A machine on which time passes as the test says, driven through the library as a host program would.
-private struct Machine {
+private struct OneModel {
     let work: Workspace
     let clock = ManualClock(start)
     let vad: ModelName
@@ -37,7 +37,7 @@ private struct Machine {
 
 @Suite struct `A machine over time` {
     @Test func `takes a young release when it is old enough`() async throws {
-        let machine = try Machine(", minimumAge: 2d")
+        let machine = try OneModel(", minimumAge: 2d")
         try await machine.publish("1.0.0", ["v": "1"], age: 3 * 86400)
         #expect(try await machine.reconciler.pass().status == .success)
         try await machine.publish("1.1.0", ["v": "2"])
@@ -49,7 +49,7 @@ private struct Machine {
     }
 
     @Test func `tries an undecided release again with growing pauses`() async throws {
-        let machine = try Machine(", check: { exec: [sh, -c, 'exit $(cat \"$RECONCILE_PATH/code\")'] }")
+        let machine = try OneModel(", check: { exec: [sh, -c, 'exit $(cat \"$RECONCILE_PATH/code\")'] }")
         try await machine.publish("1.0.0", ["v": "1", "code": "0"])
         _ = try await machine.reconciler.pass()
         try await machine.publish("1.1.0", ["v": "2", "code": "75"])
@@ -63,7 +63,7 @@ private struct Machine {
     }
 
     @Test func `deletes what retention lets go, an hour after it was left`() async throws {
-        let machine = try Machine(", keep: { last: 1, within: 0s }")
+        let machine = try OneModel(", keep: { last: 1, within: 0s }")
         // Directory times are real, so this clock starts now.
         machine.clock.advance(seconds: Int64(Date().timeIntervalSince1970) - start.seconds)
         for version in ["1.0.0", "1.1.0"] {
@@ -85,7 +85,7 @@ private struct Machine {
     }
 
     @Test func `follows a hold until its time`() async throws {
-        let machine = try Machine("")
+        let machine = try OneModel("")
         try await machine.publish("1.0.0", ["v": "1"])
         _ = try await machine.reconciler.pass()
         _ = try await machine.reconciler.hold(machine.vad, until: start.advanced(bySeconds: 60))
@@ -99,14 +99,14 @@ private struct Machine {
 
 @Suite struct `A library user` {
     @Test func `gets the same plan twice, byte for byte`() async throws {
-        let machine = try Machine("")
+        let machine = try OneModel("")
         try await machine.publish("1.0.0", ["v": "1", "d/w": "2"])
         let first = try await machine.reconciler.plan()
         #expect(try await machine.reconciler.plan() == first)
     }
 
     @Test func `reads back the plan that was saved`() async throws {
-        let machine = try Machine("")
+        let machine = try OneModel("")
         try await machine.publish("1.0.0", ["v": "1"])
         let plan = try await machine.reconciler.plan()
         let path = machine.work.url("plan.json").path()
@@ -115,7 +115,7 @@ private struct Machine {
     }
 
     @Test func `sees build metadata through a whole life`() async throws {
-        let machine = try Machine("")
+        let machine = try OneModel("")
         for version in ["1.0.0+cuda.12", "1.1.0+cuda.12"] {
             try await machine.publish(version, ["v": version])
             #expect(try await machine.reconciler.pass().status == .success)

@@ -58,6 +58,7 @@ struct ValidateCommand: AsyncParsableCommand {
     func run() async throws {
         try await running {
             let declaration = try DesiredStateLoader(paths: files.files.map { FilePath($0) }).load()
+            for warning in declaration.warnings(at: Settings().clock()) { Output.message("\(warning.warning)\n") }
             Output.data(
                 "Valid: \(Wording.count(declaration.desired.models.count, "model")), \(Wording.count(declaration.sources.count, "source")).\n"
             )

@@ -81,7 +81,7 @@ final class ProgressView: Sendable {
         case .waiting(let model, let seconds): Output.message("\(model): probe asked again in \(seconds) s\n")
         case .reverting(let model, _): Output.message("\(model): revert\n")
         case .warning, .desiredStateInvalid: reportTrouble(event)
-        case .desiredStateChanged, .updateAvailable, .condition: if isService { reportService(event) }
+        case .desiredStateChanged, .desiredStateValid, .updateAvailable, .condition: if isService { reportService(event) }
         case .received, .ended, .passBegan, .passEnded, .sleeping: break
         }
     }
@@ -89,6 +89,7 @@ final class ProgressView: Sendable {
     /// What a service tells its log: what changed, once.
     private func reportService(_ event: ReconcileEvent) {
         switch event {
+        case .desiredStateValid: Output.message("the desired state can be used again\n")
         case .desiredStateChanged(let digest, let commit):
             Output.message(
                 "desired state \(digest.short)\(commit.map { ", commit \($0.prefix(12))" } ?? "") is in force\n")
@@ -144,6 +145,7 @@ final class ProgressView: Sendable {
                     message: outcome.result.name))
         case .warning(let text): write(Line(event: "warning", message: text))
         case .desiredStateInvalid(let text): write(Line(event: "desiredStateInvalid", message: text))
+        case .desiredStateValid: write(Line(event: "desiredStateValid"))
         case .desiredStateChanged(let digest, let commit):
             write(Line(event: "desiredStateChanged", message: digest.description, commit: commit))
         case .updateAvailable(let blocked):
@@ -189,7 +191,8 @@ final class ProgressView: Sendable {
         case .warning, .desiredStateInvalid:
             erase(&state)
             reportTrouble(event)
-        case .passBegan, .passEnded, .updateAvailable, .condition, .desiredStateChanged, .sleeping: return
+        case .passBegan, .passEnded, .updateAvailable, .condition, .desiredStateChanged, .desiredStateValid, .sleeping:
+            return
         }
         if isDue(&state) { draw(&state) }
     }

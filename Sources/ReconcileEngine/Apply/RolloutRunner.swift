@@ -70,7 +70,7 @@ package struct RolloutRunner {
             hasPredecessor: changing.contains { $0.predecessor != nil },
             wasConfirmed: changing.allSatisfy(\.wasConfirmed),
             onFailure: changing.contains { $0.desired?.policy.onFailure == .halt } ? .halt : .rollback,
-            probeAttempts: members.map { $0.desired?.probe?.attempts ?? 3 }.max() ?? 3,
+            probeAttempts: members.compactMap { $0.desired?.probe?.attempts }.max() ?? 3,
             probesBegun: changing.map(\.probesBegun).max() ?? 0,
             reloads: changing.contains { $0.desired?.reload != nil }, isActivated: isTrial)
     }

@@ -24,6 +24,8 @@ public enum ReconcileEvent: Sendable {
     case passEnded(PassInfo, ExitStatus)
     /// The desired state cannot be used, in words; the last good one stays in force.
     case desiredStateInvalid(String)
+    /// The desired state can be used again.
+    case desiredStateValid
     /// Another desired state is in force.
     case desiredStateChanged(Digest, commit: String?)
     /// `watch` sleeps until then, unless something wakes it.

@@ -88,7 +88,7 @@ struct NewsDesk: Sendable {
         let condition = transition.now
         let changed = transition.before?.status != condition.status
         switch (condition.type, condition.status) {
-        case (.degraded, true) where changed || transition.before?.reason != condition.reason:
+        case (.degraded, true) where changed || (transition.before?.reason == "SourceUnknown"):
             return news(
                 .degraded, transition.model, message: condition.message,
                 command: "reconcile explain \(transition.model)")

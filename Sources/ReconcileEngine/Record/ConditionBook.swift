@@ -69,6 +69,12 @@ package struct ConditionBook: Sendable {
                 }
             }
             for found in inspections { try found.insert(database) }
+            // Of content that nobody found out anything about for a year, nobody asks.
+            if let latest = inspections.first {
+                try database.execute(
+                    sql: "DELETE FROM inspection WHERE at < ?",
+                    arguments: [latest.at.advanced(bySeconds: -366 * 86400).description])
+            }
             guard let desiredState else { return }
             for (name, value) in [("desiredState", desiredState.description), ("commit", commit)] {
                 try database.execute(sql: "DELETE FROM observed WHERE name = ?", arguments: [name])

@@ -240,7 +240,7 @@ enum HistoryDatabase {
             for column in ["model", "kind", "at", "contentDigest"] { table.column(column, .text).notNull() }
             table.column("isGood", .boolean).notNull()
             table.column("detail", .text)
-            table.primaryKey(["model", "kind"])
+            table.primaryKey(["model", "kind", "contentDigest"])
         }
         try database.create(table: "news") { table in
             table.column("receiver", .text).notNull()

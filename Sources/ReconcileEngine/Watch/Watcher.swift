@@ -181,7 +181,7 @@ private struct WatchLoop {
             let newer = try await origin.adopt()
             let isOther = newer.desired.digest != declaration?.desired.digest || newer.commit != declaration?.commit
             (glance, declaration) = (seen, newer)
-            if let ended = trouble { recovered(from: ended, newer) }
+            if trouble != nil { recovered(newer) }
             trouble = nil
             timetable.begin(at: now)
             if isOther { changed(to: newer) }
@@ -219,7 +219,7 @@ private struct WatchLoop {
 
     private func changed(to newer: Declaration) {
         report(.desiredStateChanged(newer.desired.digest, commit: newer.commit))
-        for warning in newer.warnings(at: now) { report(.warning("\(warning.mark.description): \(warning.message)")) }
+        for warning in newer.warnings(at: now) { report(.warning(warning.warning)) }
         let layout = StoreLayout(root: newer.store)
         guard DiskReader.entry(at: layout.control) != nil else { return }
         var act = Act(
@@ -228,8 +228,8 @@ private struct WatchLoop {
         reconciler.record([act], in: layout)
     }
 
-    private mutating func recovered(from trouble: String, _ newer: Declaration) {
-        declaration = newer
+    private mutating func recovered(_ newer: Declaration) {
+        report(.desiredStateValid)
         post(.desiredStateValid, "the desired state can be used again")
     }
 
