@@ -40,7 +40,7 @@ LISTED = 40  # releases a repository lists at most, so that a long run does not 
 SLACK = 30  # seconds within which a changed desired state is in force for certain, kills included
 
 # A check reads the staged release, a probe what the link leads to. Both note what they were asked about, in one write.
-# A grouped model's probe answers about the set, so both names are noted.
+# A grouped model's probe answers about the set, so both names are noted. They take a moment, so that a kill may meet them.
 HOOK = """#!/bin/sh
 case $1 in
 check) place=$2; subject=$(basename "$2");;
@@ -56,6 +56,7 @@ elif grep -q "\\"$1 fails\\"" "$place/meta.json"; then answer=broken
 elif grep -q "\\"$1 hangs\\"" "$place/meta.json"; then answer=hangs
 fi
 echo "$(date +%s.%N) $1 $RECONCILE_MODEL $subject $answer" >>LOG
+sleep "0.$(($$ % 5))"
 case $answer in works) exit 0;; hangs) exec sleep 5;; *) echo "it is $answer"; exit 1;; esac
 """
 
@@ -534,6 +535,7 @@ class Soak:
         self.watch = Watch(work, random.Random("%d watch" % seed), self.report)
         self.reader = Reader(work, self.report, self.committer, self.orders)
         self.told = set()
+        self.logged = 0  # bytes of the hooks' log
 
     def run(self, seconds):
         began = time.time()
@@ -557,12 +559,18 @@ class Soak:
                 if time.time() >= due[act]:
                     due[act] = time.time() + self.dice.uniform(*spans[act])
                     self.act(act)
-            if time.time() >= self.watch.due:
+            if time.time() >= self.watch.due or self.isAimed():
                 self.watch.kill() if self.dice.random() < 0.8 else self.watch.terminate()
                 self.watch.start()
             self.watch.look()
             self.orders.ended()
             time.sleep(0.05)
+
+    def isAimed(self):
+        """Whether to end the watch right now, because a check or a probe has just begun: most moments are idle ones."""
+        size = os.path.getsize(os.path.join(self.work, "hooks.log"))
+        grown, self.logged = size > self.logged, size
+        return grown and time.time() > self.watch.due - 6 and self.dice.random() < 0.25
 
     def act(self, act):
         if act == "publish":
