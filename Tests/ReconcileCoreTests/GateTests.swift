@@ -80,7 +80,9 @@ private let tomorrow = Timestamp(seconds: 1_795_312_800)
     @Test func `does not keep a person's order or a repair from being done`() throws {
         let model = try DesiredModel.sample(policy: closedPolicy())
         var observed = try active("1.0.0")
-        guard case .intact(let generation) = observed.slot, let path = ReleasePath("model.bin") else { throw Sample.Wrong() }
+        guard case .intact(let generation) = observed.slot, let path = ReleasePath("model.bin") else {
+            throw Sample.Wrong()
+        }
         observed.slot = .damaged(generation, [Damage(path: path, kind: .missing)])
         let result = try plan([model], observed: ["vad": observed], offers: ["vad": [generation.release]])
         #expect(result.changes.map(\.action) == [.repair])

@@ -51,7 +51,8 @@ private func release(_ repository: String, _ version: String, needs: [String: St
     @Test func `is solved by the highest set that fits`() throws {
         var fleet = Fleet()
         try fleet.declare(
-            "app", offers: [release("app", "2.0.0", needs: ["enc": "^2"]), release("app", "1.0.0", needs: ["enc": "^1"])])
+            "app",
+            offers: [release("app", "2.0.0", needs: ["enc": "^2"]), release("app", "1.0.0", needs: ["enc": "^1"])])
         try fleet.declare("enc", offers: [release("enc", "3.0.0"), release("enc", "2.5.0"), release("enc", "1.0.0")])
         #expect(fleet.taken == ["app 2.0.0", "enc 2.5.0"])
     }
@@ -97,7 +98,9 @@ private func release(_ repository: String, _ version: String, needs: [String: St
             fleet.plan.blocked.map(\.obstacle) == [.modelDiffers(repository: "nowhere", needed: "^1", found: nil)])
     }
 
-    @Test func `of two that want different things leaves as little behind as can be, and says who is in the way`() throws {
+    @Test func `of two that want different things leaves as little behind as can be, and says who is in the way`()
+        throws
+    {
         var fleet = Fleet()
         try fleet.declare(
             "a", active: release("a", "1.0.0"), offers: [release("a", "1.1.0", needs: ["c": "^1"])])

@@ -60,7 +60,8 @@ private let opening = Timestamp(seconds: 1_800_064_800)
 
 @Suite struct `An approval` {
     @Test func `ends when the policy says so, and is then asked for again`() async throws {
-        let machine = try Machine(models: "vad: { from: zoo/vad, version: '*', approvalExpires: 1d, notBefore: 2027-01-18T00:00:00Z }")
+        let machine = try Machine(
+            models: "vad: { from: zoo/vad, version: '*', approvalExpires: 1d, notBefore: 2027-01-18T00:00:00Z }")
         try await machine.publish("vad", "1.0.0")
         machine.clock.advance(seconds: 4 * 86400)
         _ = try await machine.reconciler.pass()
@@ -103,7 +104,9 @@ private let opening = Timestamp(seconds: 1_800_064_800)
 @Suite struct `A quarantine` {
     @Test func `ends when the file says so`() async throws {
         let machine = try Machine(
-            models: "vad: { from: zoo/vad, version: ^1.0, quarantineExpires: 1h, check: { exec: [sh, -c, 'test -e \"$0\"', ../../ok] } }")
+            models:
+                "vad: { from: zoo/vad, version: ^1.0, quarantineExpires: 1h, check: { exec: [sh, -c, 'test -e \"$0\"', ../../ok] } }"
+        )
         try await machine.publish("vad", "1.0.0")
         #expect(try await machine.reconciler.pass().status == .failed)
         let plan = try await machine.reconciler.plan()
@@ -119,7 +122,8 @@ private let opening = Timestamp(seconds: 1_800_064_800)
 
     private func machine() async throws -> Machine {
         let machine = try Machine(
-            models: "a: { from: zoo/a, version: ^1.0, group: g }\nb: { from: zoo/b, version: ^1.0, group: g, \(probe) }")
+            models: "a: { from: zoo/a, version: ^1.0, group: g }\nb: { from: zoo/b, version: ^1.0, group: g, \(probe) }"
+        )
         for repository in ["a", "b"] { try await machine.publish(repository, "1.0.0") }
         _ = try await machine.reconciler.pass()
         return machine
@@ -169,14 +173,16 @@ private let opening = Timestamp(seconds: 1_800_064_800)
     @Test func `may be left, and entered by a model that was alone`() async throws {
         let machine = try await machine()
         try machine.work.declare(
-            "a: { from: zoo/a, version: ^1.0 }\nb: { from: zoo/b, version: ^1.0, group: g }\nc: { from: zoo/c, version: ^1.0 }")
+            "a: { from: zoo/a, version: ^1.0 }\nb: { from: zoo/b, version: ^1.0, group: g }\nc: { from: zoo/c, version: ^1.0 }"
+        )
         try await machine.publish("c", "1.0.0")
         try await machine.publish("b", "1.1.0")
         _ = try await machine.reconciler.pass()
         #expect([machine.active("a"), machine.active("b"), machine.active("c")] == ["1.0.0", "1.1.0", "1.0.0"])
         #expect(machine.work.destination("models/a")?.contains("groups") == false)
         try machine.work.declare(
-            "a: { from: zoo/a, version: ^1.0 }\nb: { from: zoo/b, version: ^1.0, group: g }\nc: { from: zoo/c, version: ^1.0, group: g }")
+            "a: { from: zoo/a, version: ^1.0 }\nb: { from: zoo/b, version: ^1.0, group: g }\nc: { from: zoo/c, version: ^1.0, group: g }"
+        )
         try await machine.publish("c", "1.1.0")
         #expect(try await machine.reconciler.pass().status == .success)
         #expect(machine.work.destination("models/c") == ".reconcile/groups/g/active/c")
@@ -186,7 +192,8 @@ private let opening = Timestamp(seconds: 1_800_064_800)
 
     @Test func `with a first release that does not work leaves nothing behind`() async throws {
         let machine = try Machine(
-            models: "a: { from: zoo/a, version: ^1.0, group: g }\nb: { from: zoo/b, version: ^1.0, group: g, \(probe) }")
+            models: "a: { from: zoo/a, version: ^1.0, group: g }\nb: { from: zoo/b, version: ^1.0, group: g, \(probe) }"
+        )
         try await machine.publish("a", "1.0.0")
         try await machine.publish("b", "1.0.0", content: "bad")
         #expect(try await machine.reconciler.pass().status == .problem)

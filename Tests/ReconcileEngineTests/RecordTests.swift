@@ -117,7 +117,9 @@ import Testing
 
     @Test func `say what did not work, until it does`() async throws {
         let machine = try Machine(
-            models: "vad: { from: zoo/vad, version: ^1.0, check: { exec: [sh, -c, 'test \"$(cat \"$RECONCILE_PATH/v\")\" != bad'] } }")
+            models:
+                "vad: { from: zoo/vad, version: ^1.0, check: { exec: [sh, -c, 'test \"$(cat \"$RECONCILE_PATH/v\")\" != bad'] } }"
+        )
         try await machine.publish("vad", "1.0.0")
         _ = try await machine.reconciler.pass()
         try await machine.publish("vad", "1.1.0", content: "bad")

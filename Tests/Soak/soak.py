@@ -389,8 +389,13 @@ class Orders:
             return
         kind, model = choose(self.dice, ORDERS), self.dice.choice(MODELS)
         words = {"hold": ["hold", model, "--reason", "soak"], "resume": ["resume", model], "approve": ["approve", "--all"],
-                 "rollback": ["rollback", model], "retry": ["retry", model], "look": ["explain", model]}[kind]
+                 "rollback": ["rollback", model, *self.target(model)], "retry": ["retry", model], "look": ["explain", model]}[kind]
         self.begin(kind, model, words)
+
+    def target(self, model):
+        """Where to go back to: mostly to what was active before, else to a version that works, if it is still there."""
+        working = [version for (other, version), kind in self.publisher.faults.items() if other == model and kind == "good"]
+        return [] if self.dice.random() < 0.6 else ["--to", self.dice.choice(working[-8:])]
 
     def begin(self, kind, model, words):
         self.words, self.since = words, time.time()
@@ -664,7 +669,14 @@ class Soak:
         """What works, is published and not held is what is active."""
         newest = version_text(self.publisher.newest[name])
         conditions = {condition["type"]: condition for condition in status["conditions"]}
-        if status.get("active") == newest or any(self.isHeld(other) for other in GROUP[name]):
+        if any(self.isHeld(other) for other in GROUP[name]):
+            self.report.expect(conditions["Held"]["status"] or not self.isHeld(name), "%s is held, and its conditions do not say so" % name)
+            return
+        if status.get("active") == newest:
+            found = {name: condition["status"] for name, condition in conditions.items()}
+            wanted = {"Ready": True, "Progressing": False, "Degraded": False, "Held": False, "Drifted": False}
+            self.report.expect(found == wanted, "%s is as declared, but its conditions say %s" % (name, json.dumps(conditions)))
+            self.reconcile("wait", name, "--timeout", "30s")
             return
         # On a machine that is very busy a good release's probe may take too long as well.
         late = any("no answer within" in entry["cause"] for entry in status["quarantine"] if entry["release"]["version"] == newest)

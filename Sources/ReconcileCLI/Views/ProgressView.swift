@@ -81,7 +81,8 @@ final class ProgressView: Sendable {
         case .waiting(let model, let seconds): Output.message("\(model): probe asked again in \(seconds) s\n")
         case .reverting(let model, _): Output.message("\(model): revert\n")
         case .warning, .desiredStateInvalid: reportTrouble(event)
-        case .desiredStateChanged, .desiredStateValid, .updateAvailable, .condition: if isService { reportService(event) }
+        case .desiredStateChanged, .desiredStateValid, .updateAvailable, .condition:
+            if isService { reportService(event) }
         case .received, .ended, .passBegan, .passEnded, .sleeping: break
         }
     }

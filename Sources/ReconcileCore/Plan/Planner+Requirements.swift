@@ -145,7 +145,7 @@ extension Obstacle {
     /// One word for the explanation of a conflict.
     fileprivate var word: String {
         switch self {
-        case .needsApproval: "needs approval"
+        case .needsApproval: "waiting for approval"
         case .held: "held back by an order"
         case .quarantined: "quarantined"
         case .undecided: "could not be tested"
