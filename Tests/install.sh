@@ -1,7 +1,7 @@
 # Installs what a script needs and the machine lacks. Sourced, not run: `. Tests/install.sh; need yaml tool …`.
 # Says what it could not install, and ends the script then.
 
-# need WHAT…: yaml, sqlite, python3, strace, nginx, tmux, openssl, curl.
+# need WHAT…: yaml, sqlite, ssh-keygen, or a program that is named like its package.
 need() {
     missing=""
     for what in "$@"; do
@@ -17,6 +17,7 @@ need() {
                 sqlite) packages="$packages libsqlite3-dev" ;;
                 nginx) packages="$packages nginx-light" ;;
                 flock) packages="$packages util-linux" ;;
+                ssh-keygen) packages="$packages openssh-client" ;;
                 pip) packages="$packages python3-pip" ;;
                 *) packages="$packages $what" ;;
             esac

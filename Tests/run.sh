@@ -7,14 +7,20 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . Tests/install.sh
 
-need yaml sqlite python3 pip strace nginx flock
+need yaml sqlite python3 pip strace nginx flock git ssh-keygen
 swift build --build-tests
 swift test --skip-build "$@"
 [ $# -eq 0 ] || exit 0
 
 RECONCILE="$(swift build --show-bin-path)/reconcile"
 export RECONCILE
-for test in schema readme input http silero kill; do
+for test in schema readme input http silero watch kill; do
     echo "== Tests/Integration/test_$test.py"
     python3 "Tests/Integration/test_$test.py"
 done
+for example in group windows git systemd; do
+    echo "== examples/$example/run.sh"
+    "examples/$example/run.sh" >/dev/null
+done
+echo "== Tests/Soak/soak.py, the short version"
+python3 Tests/Soak/soak.py --seconds 30

@@ -20,16 +20,15 @@ extension Reconciler {
             blocked.obstacle.isApprovable && blocked.contentDigest != nil && seen.insert(blocked.model).inserted
         }
         guard !items.isEmpty else { throw Fault(.nothingToApprove, model: model) }
-        for item in items {
-            guard let digest = item.contentDigest else { continue }
-            let from = survey.observation.state.models[item.model]?.slot.generation?.release
-            let policy = survey.declaration.desired.models[item.model]?.policy
-            try await change(item.model, survey.declaration) { memory, _, now in
+        try await change(items.map(\.model), survey.declaration) { memories, _, _, now in
+            items.compactMap { item in
+                guard let digest = item.contentDigest else { return nil }
+                let from = survey.observation.state.models[item.model]?.slot.generation?.release
+                let policy = survey.declaration.desired.models[item.model]?.policy
                 let end = until ?? policy?.approvalSeconds.map { now.advanced(bySeconds: $0) }
-                memory.approvals.removeAll { $0.to == digest }
-                memory.approvals.append(
-                    Memory.Approval(
-                        from: from?.contentDigest, to: digest, by: settings.user, at: now, until: end))
+                memories[item.model]?.approvals.removeAll { $0.to == digest }
+                memories[item.model]?.approvals.append(
+                    Memory.Approval(from: from?.contentDigest, to: digest, by: settings.user, at: now, until: end))
                 return act(
                     "approved", item.model, now, from: from?.id,
                     to: ReleaseID(version: item.version, contentDigest: digest), detail: end.map { "until \($0)" })
@@ -52,13 +51,15 @@ extension Reconciler {
         let selectors = declaration.selectors(lock: try Lockfile.read(declaration.lockPath)?.lock)
         let companions = declaration.desired.companions(of: model)
         func order() async throws {
-            let targets = try await rollbackTargets(model, version, companions, declaration)
-            for (name, target) in targets.sorted(by: { $0.key < $1.key }) {
-                try await change(name, declaration) { memory, _, now in
-                    memory.hold = Memory.Hold(
+            try await change(companions, declaration) { memories, observed, reader, now in
+                let targets = try Self.rollbackTargets(model, version, observed, declaration, reader)
+                return companions.compactMap { name in
+                    guard let target = targets[name] else { return nil }
+                    memories[name]?.hold = Memory.Hold(
                         kind: .rollback, release: target.release.id, by: settings.user, reason: reason, at: now,
-                        until: until, selector: selectors[name] ?? Hashing.digest(of: ""))
-                    memory.trial = nil
+                        until: until, selector: selectors[name] ?? Hashing.digest(of: ""),
+                        set: companions.count > 1 ? targets.mapValues(\.release.id) : nil)
+                    memories[name]?.trial = nil
                     return act("rollback", name, now, to: target.release.id, detail: reason)
                 }
             }
@@ -85,19 +86,18 @@ extension Reconciler {
 
     /// What each model of a group goes back to: the set that was confirmed before, or the one with the wanted version; when
     /// there is none, the model alone moves and the others stay.
-    private func rollbackTargets(
-        _ model: ModelName, _ version: Version?, _ companions: [ModelName], _ declaration: Declaration
-    ) async throws -> [ModelName: Generation] {
-        let reader = StoreReader(layout: StoreLayout(root: declaration.store))
-        var observed: [ModelName: ObservedModel] = [:]
-        for name in companions { observed[name] = try await Observer(reader: reader).observe(name).0 }
+    private static func rollbackTargets(
+        _ model: ModelName, _ version: Version?, _ observed: [ModelName: ObservedModel], _ declaration: Declaration,
+        _ reader: StoreReader
+    ) throws -> [ModelName: Generation] {
         if let group = declaration.desired.models[model]?.group,
             let set = try GroupHistory(reader: reader, group: group, observed: observed).target(model, version)
         {
             return set
         }
-        var targets = [model: try Self.rollbackTarget(model, version, observed[model] ?? ObservedModel())]
-        for name in companions where name != model { targets[name] = observed[name]?.slot.generation }
+        var targets = [model: try rollbackTarget(model, version, observed[model] ?? ObservedModel())]
+        // A release under trial may still turn out not to work: then the one before it is what stays.
+        for (name, other) in observed where name != model { targets[name] = other.lasting }
         return targets
     }
 
@@ -109,7 +109,12 @@ extension Reconciler {
         let kept = observed.generations.filter { $0.directory != active?.directory }.sorted { $0.usedAt > $1.usedAt }
         let target: Generation? =
             if let version {
-                observed.generations.first { $0.release.version == version }
+                // What was only prepared, or did not work, is nothing to go back to.
+                observed.generations.first { generation in
+                    generation.release.version == version
+                        && (observed.memory.confirmed.isEmpty
+                            || observed.memory.wasConfirmed(generation.release.contentDigest))
+                }
             } else if observed.trial != nil {
                 observed.goodGeneration
             } else {
@@ -117,7 +122,10 @@ extension Reconciler {
             }
         guard let target else {
             throw Fault(
-                .notKept(version: version?.description, kept: kept.map(\.release.version.description)), model: model)
+                .notKept(
+                    version: version?.description,
+                    kept: kept.filter { observed.memory.wasConfirmed($0.release.contentDigest) }
+                        .map(\.release.version.description)), model: model)
         }
         return target
     }
@@ -139,18 +147,16 @@ extension Reconciler {
     /// - Throws: ``Fault`` of kind `notKept` when nothing is active.
     public func hold(_ model: ModelName, reason: String? = nil, until: Timestamp? = nil) async throws -> ReleaseID {
         let declaration = try declared(model)
+        let companions = declaration.desired.companions(of: model)
         var held: ReleaseID?
-        for name in declaration.desired.companions(of: model) {
-            try await change(name, declaration) { memory, observed, now in
-                // A release under trial may still turn out not to work: then the one before it is what stays.
-                let stays = observed.trial == nil ? observed.slot.generation : observed.goodGeneration
-                guard let release = stays?.release.id else {
-                    throw Fault(.notKept(version: nil, kept: []), model: name)
-                }
-                memory.hold = Memory.Hold(
+        try await change(companions, declaration) { memories, observed, _, now in
+            let set = observed.compactMapValues { $0.lasting?.release.id }
+            held = set[model]
+            return try companions.map { name in
+                guard let release = set[name] else { throw Fault(.notKept(version: nil, kept: []), model: name) }
+                memories[name]?.hold = Memory.Hold(
                     kind: .hold, release: release, by: settings.user, reason: reason, at: now, until: until,
-                    selector: Hashing.digest(of: ""))
-                if name == model { held = release }
+                    selector: Hashing.digest(of: ""), set: companions.count > 1 ? set : nil)
                 return act("held", name, now, to: release, detail: reason)
             }
         }
@@ -163,12 +169,13 @@ extension Reconciler {
     /// - Returns: The hold that was ended; `nil` when there was none.
     public func resume(_ model: ModelName) async throws -> Memory.Hold? {
         let declaration = try declared(model)
+        let companions = declaration.desired.companions(of: model)
         var ended: Memory.Hold?
-        for name in declaration.desired.companions(of: model) {
-            try await change(name, declaration) { memory, _, now in
-                guard let hold = memory.hold else { return nil }
-                if name == model || ended == nil { ended = hold }
-                memory.hold = nil
+        try await change(companions, declaration) { memories, _, _, now in
+            ended = memories[model]?.hold ?? companions.compactMap { memories[$0]?.hold }.first
+            return companions.compactMap { name in
+                guard memories[name]?.hold != nil else { return nil }
+                memories[name]?.hold = nil
                 return act("resumed", name, now)
             }
         }
@@ -177,18 +184,22 @@ extension Reconciler {
 
     /// Forgets that content did not work, so that the next pass tries it again.
     ///
-    /// - Returns: What will be tried again.
-    public func retry(_ model: ModelName) async throws -> [ReleaseID] {
+    /// - Returns: What will be tried again, by model.
+    public func retry(_ model: ModelName) async throws -> [(model: ModelName, release: ReleaseID)] {
         let declaration = try declared(model)
-        var freed: [ReleaseID] = []
-        for name in declaration.desired.companions(of: model) {
-            try await change(name, declaration) { memory, _, now in
+        let companions = declaration.desired.companions(of: model)
+        var freed: [(model: ModelName, release: ReleaseID)] = []
+        try await change(companions, declaration) { memories, _, _, now in
+            for name in companions {
+                guard let memory = memories[name] else { continue }
                 let halted = memory.trial?.halted == nil ? [] : [memory.trial?.release].compactMap(\.self)
                 let own = memory.quarantine.map(\.release) + memory.undecided.map(\.release) + halted
-                freed += own
-                (memory.quarantine, memory.undecided, memory.trial) = ([], [], nil)
-                return own.isEmpty ? nil : act("retry", name, now, to: own.first)
+                freed += own.map { (name, $0) }
+                memories[name]?.quarantine = []
+                memories[name]?.undecided = []
+                memories[name]?.trial = nil
             }
+            return freed.map { act("retry", $0.model, now, to: $0.release) }
         }
         return freed
     }
@@ -213,19 +224,22 @@ extension Reconciler {
             resolutions: [:], selectors: declaration.selectors(lock: lock?.lock), notices: [], now: settings.clock())
     }
 
-    /// Changes a model's memory under the store's lock and writes the act it returns into the history.
+    /// Changes what is remembered of models, all of them under one lock, and writes the acts it returns into the history.
     private func change(
-        _ model: ModelName, _ declaration: Declaration,
-        _ body: (inout Memory, ObservedModel, Timestamp) throws -> Act?
+        _ models: [ModelName], _ declaration: Declaration,
+        _ body: (inout [ModelName: Memory], [ModelName: ObservedModel], StoreReader, Timestamp) throws -> [Act]
     ) async throws {
         let layout = StoreLayout(root: declaration.store)
         let writer = try await StoreWriter.open(layout, holder: settings.holder, patience: settings.lockPatience)
-        let observed = try await Observer(reader: writer.reader).observe(model).0
-        var memory = observed.memory
-        let before = memory
-        let act = try body(&memory, observed, settings.clock())
-        if memory != before { try writer.remember(memory, of: model) }
-        record([act].compactMap(\.self), in: layout)
+        var observed: [ModelName: ObservedModel] = [:]
+        for name in models { observed[name] = try await Observer(reader: writer.reader).observe(name).0 }
+        var memories = observed.mapValues(\.memory)
+        let acts = try body(&memories, observed, writer.reader, settings.clock())
+        for name in models {
+            guard let memory = memories[name], memory != observed[name]?.memory else { continue }
+            try writer.remember(memory, of: name)
+        }
+        record(acts, in: layout)
     }
 
     private func act(
@@ -236,4 +250,9 @@ extension Reconciler {
             at: now, kind: kind, model: model.description, who: settings.user, from: from?.words, to: to?.words,
             detail: detail)
     }
+}
+
+extension ObservedModel {
+    /// What stays when the model is held: what is active, or what was before it while its trial is open.
+    fileprivate var lasting: Generation? { trial == nil ? slot.generation : goodGeneration }
 }

@@ -72,7 +72,7 @@ extension Reconciler {
         let journal = Journal(survey: survey, plan: plan, settings: settings, planDigest: plan.planDigest)
         journal.begin()
         let applied =
-            pending.isEmpty ? Applier.Result(outcomes: [], inspections: []) : try await applier.apply(pending)
+            pending.isEmpty ? .nothing : try await applier.apply(pending)
         let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
         await journal.end(applied, status, newsPatience: newsPatience)
         if applied.outcomes.allSatisfy(\.isDone), !plan.changes.isEmpty {

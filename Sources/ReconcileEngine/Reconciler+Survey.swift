@@ -40,8 +40,9 @@ extension Declaration {
     /// What is asked of each model: the lock's entry where it answers, else the source.
     func questions(lock: Lockfile?, observed: ObservedState, _ options: PassOptions) -> [Resolver.Question] {
         let selectors = selectors(lock: lock)
+        let asked = options.asked(in: desired)
         return desired.models.keys.sorted().compactMap { name in
-            guard options.includes(name), let model = desired.models[name] else { return nil }
+            guard asked.contains(name), let model = desired.models[name] else { return nil }
             let observed = observed.models[model.name] ?? ObservedModel()
             let entry = lock?.models[model.name].flatMap { $0.answers(model) ? $0 : nil }
             return Resolver.Question(

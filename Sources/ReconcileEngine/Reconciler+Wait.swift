@@ -14,7 +14,10 @@ extension Reconciler {
     ) async throws -> [ModelName] {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
-            let found = try await self.status(only: only)
+            guard let found = try await statusIfDeclared(only, until: deadline) else {
+                try await Task.sleep(for: .milliseconds(200))
+                continue
+            }
             let models = found.models.filter { only.isEmpty ? $0.range != nil : true }
             // What a pass found about another desired state says nothing about this one.
             let isCurrent = found.observedDesiredState == found.desiredState || type == .held || type == .drifted
@@ -22,9 +25,11 @@ extension Reconciler {
             if unmet.isEmpty { return models.map(\.model) }
             guard ContinuousClock.now < deadline else {
                 let reasons = unmet.map { model in
-                    let message =
-                        isCurrent ? model.condition(type)?.message ?? "" : "no pass has seen this desired state yet"
-                    return "\(model.model): \(message)"
+                    guard isCurrent, let condition = model.condition(type) else {
+                        return "\(model.model): no pass has seen this desired state yet"
+                    }
+                    let state = "\(type.rawValue)=\(condition.status ? "True" : "False") \(condition.reason)"
+                    return "\(model.model): \(state)\(condition.message.isEmpty ? "" : ", \(condition.message)")"
                 }
                 throw Fault(
                     .waitedInVain(
@@ -32,6 +37,18 @@ extension Reconciler {
                 )
             }
             try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// The status; `nil` while the file is not there yet: `watch --git` may still be fetching it.
+    private func statusIfDeclared(
+        _ only: Set<ModelName>, until deadline: ContinuousClock.Instant
+    ) async throws -> Status? {
+        do {
+            return try await status(only: only)
+        } catch let fault as Fault {
+            guard case .fileMissing = fault.kind, ContinuousClock.now < deadline else { throw fault }
+            return nil
         }
     }
 }

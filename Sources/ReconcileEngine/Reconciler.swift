@@ -95,7 +95,7 @@ public struct Reconciler: Sendable {
 
     /// Carries out changes, each rechecked under the store's lock.
     func apply(_ changes: [Change], of survey: Survey) async throws -> Applier.Result {
-        guard !changes.isEmpty else { return Applier.Result(outcomes: [], inspections: []) }
+        guard !changes.isEmpty else { return .nothing }
         let rejected = survey.rejections()
         let applier = Applier(
             layout: survey.layout, desired: survey.declaration.desired, sources: survey.sources, settings: settings,

@@ -50,6 +50,23 @@ public struct PassOptions: Sendable {
     /// Whether a model is reconciled.
     func includes(_ model: ModelName) -> Bool { (only.isEmpty || only.contains(model)) && !except.contains(model) }
 
+    /// The models whose sources are asked: also those that decide whether another may change.
+    func asked(in desired: DesiredState) -> Set<ModelName> {
+        let wanted = only.isEmpty ? Set(desired.models.keys) : dependencies(in: desired)
+        return wanted.subtracting(except)
+    }
+
+    /// The models with all that they depend on.
+    private func dependencies(in desired: DesiredState) -> Set<ModelName> {
+        var found = only
+        var open = Array(only)
+        while let next = open.popLast() {
+            let needed = desired.companions(of: next).flatMap { [$0] + (desired.models[$0]?.dependsOn ?? []) }
+            open += needed.filter { found.insert($0).inserted }
+        }
+        return found
+    }
+
     /// The options with whole groups.
     func widened(to desired: DesiredState) -> PassOptions {
         var options = self

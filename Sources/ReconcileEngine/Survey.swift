@@ -84,7 +84,8 @@ package struct Survey: Sendable {
         }
         let decision = ModelPlanner(
             desired: desired, observed: observed, resolution: resolutions[change.model] ?? .candidates([], listed: nil),
-            selector: selectors[change.model] ?? desired.selector, now: now
+            selector: selectors[change.model] ?? desired.selector,
+            groupHold: declaration.desired.groupHold(of: change.model, observation.state, selectors, at: now), now: now
         ).decide(rejecting: rejected[change.model] ?? [:])
         guard let fresh = decision.change, fresh.to == change.to, fresh.from == change.from,
             fresh.action == change.action

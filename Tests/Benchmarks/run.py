@@ -5,9 +5,12 @@
     Tests/Benchmarks/run.py            all of them (some minutes, 10 GB of disk)
     Tests/Benchmarks/run.py --quick    without the 10,000 models and with smaller files
 """
+import glob
+import json
 import os
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -145,6 +148,111 @@ def activation(work):
     row("activation, %d swaps under a reader" % swaps, "%d reads, %d wrong" % (reads[0], len(wrong)), "0 wrong", not wrong)
 
 
+class Watch:
+    """`reconcile watch` whose events are read as JSON lines."""
+
+    def __init__(self, place, *arguments):
+        self.process = subprocess.Popen([RECONCILE, "watch", "--progress", "json", *arguments], cwd=place,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def until(self, event):
+        """Reads on until an event; returns when it came."""
+        for line in self.process.stderr:
+            if json.loads(line).get("event") == event:
+                return time.monotonic()
+        sys.exit("watch has ended")
+
+    def cpu(self):
+        with open("/proc/%d/stat" % self.process.pid) as file:
+            fields = file.read().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self):
+        with open("/proc/%d/status" % self.process.pid) as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+
+    def end(self):
+        self.process.terminate()
+        self.process.stderr.read()
+        self.process.wait()
+
+
+def idle(work):
+    place = os.path.join(work, "fleet-1000")
+    if not os.path.isdir(place):
+        subprocess.run([sys.executable, os.path.join(ROOT, "Tests", "Benchmarks", "make_fleet.py"), place, "1000", "10"], check=True)
+        subprocess.run([RECONCILE, "--progress", "none"], cwd=place, check=True, stdout=subprocess.DEVNULL)
+    watch = Watch(place)
+    watch.until("sleeping")
+    seconds = 60 if QUICK else 600
+    threading.Thread(target=watch.process.stderr.read, daemon=True).start()
+    before = watch.cpu()
+    time.sleep(seconds)
+    share = (watch.cpu() - before) / seconds * 100
+    memory = watch.memory()
+    watch.process.terminate()
+    watch.process.wait()
+    row("watch idle over %d s, 1,000 models" % seconds, "%.2f %% of a core, %.0f MiB" % (share, memory), "0.3 %, 100 MiB",
+        share <= 0.3 and memory <= 100)
+
+
+def wake(work):
+    place = os.path.join(work, "wake")
+    os.makedirs(os.path.join(place, "src"))
+    with open(os.path.join(place, "src", "model.bin"), "w") as file:
+        file.write("1")
+    state = os.path.join(place, "desired-state.yaml")
+    text = "apiVersion: reconcile/v1\nstore: %s\nsources: { zoo: { directory: %s } }\nmodels: { vad: { from: zoo/vad, version: '*' } }\n" % (
+        os.path.join(place, "models"), os.path.join(place, "catalog"))
+    with open(state, "w") as file:
+        file.write(text)
+    subprocess.run([RECONCILE, "publish", "src", "--to", "catalog", "--model", "vad", "--version", "1.0.0"], cwd=place, check=True,
+                   stdout=subprocess.DEVNULL)
+    watch = Watch(place, "--interval", "1h")
+    times = {"a changed file": [], "SIGHUP": [], "a commit and SIGHUP": []}
+    watch.until("sleeping")
+    for number in range(5):
+        start = time.monotonic()
+        with open(state, "w") as file:
+            file.write(text + "# %d\n" % number)
+        times["a changed file"].append(watch.until("passBegan") - start)
+        watch.until("sleeping")
+        start = time.monotonic()
+        watch.process.send_signal(signal.SIGHUP)
+        times["SIGHUP"].append(watch.until("passBegan") - start)
+        watch.until("sleeping")
+    watch.end()
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-C", place]
+    quiet = dict(check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(git + ["init", "-q", "-b", "main"], **quiet)
+    commit = lambda: (subprocess.run(git + ["add", "desired-state.yaml"], **quiet), subprocess.run(git + ["commit", "-qm", "c"], **quiet))
+    commit()
+    watch = Watch(place, "--interval", "1h", "--git", place, "--clone", os.path.join(place, "clone"))
+    watch.until("sleeping")
+    for number in range(5):
+        with open(state, "w") as file:
+            file.write(text + "# commit %d\n" % number)
+        commit()
+        start = time.monotonic()
+        watch.process.send_signal(signal.SIGHUP)
+        times["a commit and SIGHUP"].append(watch.until("passBegan") - start)
+        watch.until("sleeping")
+    watch.end()
+    for name, limit in (("a changed file", 1), ("SIGHUP", 1), ("a commit and SIGHUP", 2)):
+        found = statistics.median(times[name])
+        row("from %s to the start of the pass" % name, "%.2f s, at most %.2f s" % (found, max(times[name])), "%d s" % limit,
+            max(times[name]) <= limit)
+
+
+def windows(work):
+    program = os.path.join(work, "windows")
+    sources = glob.glob(os.path.join(ROOT, "Sources", "ReconcileCore", "**", "*.swift"), recursive=True)
+    subprocess.run(["swiftc", "-O", "-parse-as-library", "-swift-version", "6", "-package-name", "reconcile", "-whole-module-optimization", "-o", program, *sources,
+                    os.path.join(ROOT, "Tests", "Benchmarks", "windows.swift")], check=True)
+    times = [float(subprocess.run([program], check=True, capture_output=True, text=True).stdout.split()[0]) for _ in range(5)]
+    row("a window computation", "%.1f µs" % statistics.median(times), "50 µs", statistics.median(times) <= 50)
+
+
 def main():
     if not os.access(RECONCILE, os.X_OK):
         sys.exit("%s is not there: swift build -c release --product reconcile" % RECONCILE)
@@ -152,9 +260,12 @@ def main():
     print("%-58s %-34s %-26s %s" % ("what", "measured", "at most", "met"))
     try:
         start_up(work)
+        windows(work)
+        wake(work)
         deep_verification(work)
         activation(work)
         nothing_to_do(work)
+        idle(work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     sys.exit(0 if all(r[3] == "yes" for r in ROWS) else 1)

@@ -100,7 +100,7 @@ def main():
         ("huge", b"a: " + b"x" * (33 << 20), "more than"), ("range", GOOD.replace("'*'", "'^^1'"), "not a version"),
         ("unquoted range", "apiVersion: reconcile/v1\nmodels:\n  vad:\n    from: zoo/vad\n    version: >=6.0 <7\n", 'quote it: ">=6.0 <7"'),
         ("unknown source", GOOD.replace("zoo/vad", "zo/vad"), "did you mean “zoo”?"),
-        ("not supported", GOOD + "notify: []\n", "not supported yet"), ("case", GOOD.replace("vad: {", "VAD: { from: zoo/vad, version: '1' }, vad: {"), "differ only in case"),
+        ("not supported", GOOD + "download: { bandwidth: 1MiB/s }\n", "not supported yet"), ("case", GOOD.replace("vad: {", "VAD: { from: zoo/vad, version: '1' }, vad: {"), "differ only in case"),
     ]:
         case("YAML, " + what, yaml(text), 1, [words, "Nothing was changed"])
     many = yaml("apiVersion: v9\nstroe: x\nsources: { zoo: { directory: a, http: ftp://x } }\nmodels: { vad: { from: zoo } }\n")

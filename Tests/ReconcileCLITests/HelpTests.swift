@@ -4,7 +4,7 @@ import Testing
 @Suite struct `The help` {
     @Test(arguments: [
         "", "pass", "plan", "apply", "show", "lock", "outdated", "status", "path", "history", "explain", "approve",
-        "rollback",
+        "rollback", "watch", "wait", "stats",
         "hold", "resume", "retry", "verify", "gc", "adopt", "remove", "init", "validate", "schema", "publish",
     ])
     func `of each command has an example and stays as it is`(command: String) throws {

@@ -229,3 +229,63 @@ private let opening = Timestamp(seconds: 1_800_064_800)
         #expect(try await machine.reconciler.pass().status == .success)
     }
 }
+
+@Suite struct `An order for a group` {
+    private let models = """
+        a: { from: zoo/a, version: ^1.0, group: g }
+        b: { from: zoo/b, version: ^1.0, group: g, probe: { exec: [sh, -c, 'test "$(cat "$RECONCILE_PATH/v")" != bad'], attempts: 1 } }
+        """
+
+    private func machine(_ versions: [String]) async throws -> Machine {
+        let machine = try Machine(models: models)
+        for version in versions {
+            for repository in ["a", "b"] { try await machine.publish(repository, version) }
+            _ = try await machine.reconciler.pass()
+            machine.clock.advance(seconds: 10)
+        }
+        return machine
+    }
+
+    @Test func `that a crash cut short is still one order`() async throws {
+        let machine = try await machine(["1.0.0", "1.1.0"])
+        _ = try await machine.reconciler.rollback(machine.name("a"))
+        // What is left when the program dies after the first of the two memories was written.
+        let path = "models/.reconcile/memory/b.json"
+        let text = try #require(machine.work.read(path))
+        var memory = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        memory["hold"] = nil
+        try machine.work.write(
+            String(decoding: try JSONSerialization.data(withJSONObject: memory), as: UTF8.self), to: path)
+        #expect(try await machine.reconciler.pass().outcomes.isEmpty)
+        #expect([machine.active("a"), machine.active("b")] == ["1.0.0", "1.0.0"])
+    }
+
+    @Test func `never goes back to what did not work or was only prepared`() async throws {
+        let machine = try await machine(["1.0.0"])
+        try await machine.publish("a", "1.1.0")
+        try await machine.publish("b", "1.1.0", content: "bad")
+        _ = try await machine.reconciler.pass()
+        await #expect(throws: Fault.self) {
+            _ = try await machine.reconciler.rollback(machine.name("b"), to: Version("1.1.0"))
+        }
+        #expect([machine.active("a"), machine.active("b")] == ["1.0.0", "1.0.0"])
+    }
+}
+
+@Suite struct `A pass over one model` {
+    @Test func `takes what it depends on into account`() async throws {
+        let machine = try Machine(
+            models: """
+                base: { from: zoo/base, version: ^1.0, check: { exec: [sh, -c, 'test "$(cat "$RECONCILE_PATH/v")" != bad'] } }
+                next: { from: zoo/next, version: ^1.0, dependsOn: [base] }
+                """)
+        for repository in ["base", "next"] { try await machine.publish(repository, "1.0.0") }
+        _ = try await machine.reconciler.pass()
+        try await machine.publish("base", "1.1.0", content: "bad")
+        _ = try await machine.reconciler.pass()
+        try await machine.publish("next", "1.1.0")
+        let next = try machine.name("next")
+        #expect(try await machine.reconciler.pass(PassOptions(only: [next])).outcomes.isEmpty)
+        #expect(machine.active("next") == "1.0.0")
+    }
+}

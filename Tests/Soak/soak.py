@@ -10,6 +10,7 @@ reader never stops to read. Every now and then all of them pause, and what is th
 The seed decides what is done and in which order. When it is done, and so what comes of it, depends on the clock too.
 """
 import argparse
+import calendar
 import collections
 import copy
 import json
@@ -379,8 +380,8 @@ class Watch:
 class Orders:
     """People who give orders while all of that goes on; one at a time, without anybody waiting for it."""
 
-    def __init__(self, work, dice, report, publisher):
-        self.work, self.dice, self.report, self.publisher = work, dice, report, publisher
+    def __init__(self, work, dice, report, publisher, isHarsh):
+        self.work, self.dice, self.report, self.publisher, self.isHarsh = work, dice, report, publisher, isHarsh
         self.process = None
         self.given = []  # (time, order, model)
 
@@ -394,6 +395,8 @@ class Orders:
 
     def target(self, model):
         """Where to go back to: mostly to what was active before, else to a version that works, if it is still there."""
+        if model != "vad" and not self.isHarsh:
+            return []
         working = [version for (other, version), kind in self.publisher.faults.items() if other == model and kind == "good"]
         return [] if self.dice.random() < 0.6 else ["--to", self.dice.choice(working[-8:])]
 
@@ -407,6 +410,10 @@ class Orders:
             [RECONCILE, *words, "-f", os.path.join(self.work, "clone", "desired-state.yaml")], cwd=self.work,
             stdout=self.output, stderr=self.output, stdin=subprocess.DEVNULL, env=dict(os.environ, NO_COLOR="1"))
         self.report.count("orders: " + kind)
+        if self.isHarsh and self.dice.random() < 0.5:
+            time.sleep(self.dice.uniform(0, 0.15))
+            self.process.kill()
+            self.report.count("orders killed")
 
     def ended(self):
         """Whether no order is at work. An order may be refused, but must end, and not by a crash."""
@@ -523,7 +530,7 @@ class Reader(threading.Thread):
 
 
 class Soak:
-    def __init__(self, work, seed):
+    def __init__(self, work, seed, isHarsh=False):
         self.work = work
         self.report = Report()
         os.makedirs(os.path.join(work, "wheels"))
@@ -536,7 +543,7 @@ class Soak:
         for model in MODELS:
             self.publisher.publish(model, "good")
         self.committer = Committer(work, random.Random("%d committer" % seed), self.report)
-        self.orders = Orders(work, random.Random("%d orders" % seed), self.report, self.publisher)
+        self.orders = Orders(work, random.Random("%d orders" % seed), self.report, self.publisher, isHarsh)
         self.watch = Watch(work, random.Random("%d watch" % seed), self.report)
         self.reader = Reader(work, self.report, self.committer, self.orders)
         self.told = set()
@@ -608,6 +615,7 @@ class Soak:
         self.report.expect(plan["problems"] == [], "the settled plan has problems: %s" % plan["problems"])
         self.checkIdle()
         self.checkStatus()
+        self.checkGroup()
         self.checkTrials()
         self.checkNews()
         self.reconcile("verify", "--deep")
@@ -695,6 +703,19 @@ class Soak:
     def isHeld(self, model):
         return self.memory(model).get("hold") is not None
 
+    def checkGroup(self):
+        """A hold or a rollback is the group's: all of its models are held, or none."""
+        for model, other in (("enc", "dec"), ("dec", "enc")):
+            hold = self.memory(model).get("hold")
+            if hold is None or self.isHeld(other):
+                continue
+            # While one of the two was not declared, an order was about the other alone.
+            since = calendar.timegm(time.strptime(hold["at"], "%Y-%m-%dT%H:%M:%SZ"))
+            states = [state for moment, state in self.committer.valid if moment > since - SLACK]
+            states += [state for moment, state in self.committer.valid if moment <= since - SLACK][-1:]
+            self.report.expect(not all(name in state["models"] for state in states for name in ("enc", "dec")),
+                               "%s is held and %s of its group is not: %s" % (model, other, json.dumps(hold)))
+
     def asked(self):
         """What the hooks were asked: (time, hook, model, what about, answer)."""
         with open(os.path.join(self.work, "hooks.log")) as file:
@@ -762,6 +783,9 @@ class Soak:
             self.watch.terminate()
         self.reader.ends.set()
         self.reader.join(timeout=30)
+        # A probe that hangs outlives a watch that was killed; it ends by itself.
+        hung = max([row[0] for row in self.asked() if row[4] == "hangs"], default=0)
+        time.sleep(max(0, hung + 6 - time.time()))
         with open(self.watch.log) as file:
             for line in file:
                 self.report.expect("Fatal error" not in line and "this is a bug" not in line.lower(), "the watch says: " + line)
@@ -787,12 +811,13 @@ def main():
     parser = argparse.ArgumentParser(description="Soaks `reconcile watch`.")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10000))
+    parser.add_argument("--harsh", action="store_true", help="also kill orders while they are carried out, and name versions when a group is rolled back")
     parser.add_argument("--keep", action="store_true", help="leave the directory behind, whatever happens")
     options = parser.parse_args()
     # Its real path: what links lead to is compared with it.
     work = os.path.realpath(tempfile.mkdtemp(prefix="reconcile-soak-"))
     print("soak: seed %d, %d s, in %s" % (options.seed, options.seconds, work), flush=True)
-    soak = Soak(work, options.seed)
+    soak = Soak(work, options.seed, options.harsh)
     try:
         soak.run(options.seconds)
     finally:
@@ -802,7 +827,6 @@ def main():
         raise SystemExit("FAILED: %d things are wrong; the first: %s\nSeed %d. What was left behind: %s (watch.log, orders.log, hooks.log, "
                          "news.jsonl, store, tree)" % (len(soak.report.wrong), soak.report.wrong[0], options.seed, work))
     if not options.keep:
-        # A probe that hangs outlives a watch that was killed by some seconds; it ends by itself.
         shutil.rmtree(work, ignore_errors=True)
 
 

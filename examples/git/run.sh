@@ -3,16 +3,8 @@
 #
 #   examples/git/run.sh                              with a reconcile in PATH, or one that was built in this repository
 #   RECONCILE=/path/to/reconcile examples/git/run.sh
-set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-root="$(cd "$here/../.." && pwd)"
+. "$(dirname "${BASH_SOURCE[0]}")/../support.sh"
 
-for candidate in "${RECONCILE:-}" "$(command -v reconcile || true)" "$root"/.build/{debug,release}/reconcile; do
-    if [ -x "$candidate" ]; then program="$(realpath "$candidate")"; break; fi
-done
-[ -n "${program:-}" ] || { echo "There is no reconcile: swift build --product reconcile" >&2; exit 1; }
-
-work="$(mktemp -d)"
 watcher=""
 finish() {
     local try
@@ -24,30 +16,10 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-cd "$work"
-export TERM=dumb
 # A git that knows nothing of whoever runs this.
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_AUTHOR_NAME=Ana GIT_AUTHOR_EMAIL=ana@example.com GIT_COMMITTER_NAME=Ana GIT_COMMITTER_EMAIL=ana@example.com
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
-
-say() { printf '\n# %s\n' "$*"; }
-fail() { echo "UNEXPECTED: $*" >&2; exit 1; }
-# Shows a command and its output, and keeps both for `expect`.
-run() {
-    printf '$ %s\n' "$*"
-    status=0
-    if [ "$1" = reconcile ]; then set -- "$program" "${@:2}"; fi
-    "$@" >"$work/output" 2>&1 || status=$?
-    cat "$work/output"
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-# Ends the example when the last command did not end with this status, or did not print all of these.
-expect() {
-    local text
-    [ "$status" -eq "$1" ] || fail "the exit status is $status and not $1"
-    for text in "${@:2}"; do grep -qF -- "$text" "$work/output" || fail "the output does not have “$text”"; done
-}
 publish() {
     mkdir "build-$1"
     echo "version $1 works" >"build-$1/model.txt"

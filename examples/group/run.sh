@@ -3,40 +3,10 @@
 #
 #   examples/group/run.sh                            with a reconcile in PATH, or one that was built in this repository
 #   RECONCILE=/path/to/reconcile examples/group/run.sh
-set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-root="$(cd "$here/../.." && pwd)"
+. "$(dirname "${BASH_SOURCE[0]}")/../support.sh"
 
-for candidate in "${RECONCILE:-}" "$(command -v reconcile || true)" "$root"/.build/{debug,release}/reconcile; do
-    if [ -x "$candidate" ]; then program="$(realpath "$candidate")"; break; fi
-done
-[ -n "${program:-}" ] || { echo "There is no reconcile: swift build --product reconcile" >&2; exit 1; }
-
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
 cp -R "$here/checks" "$here/desired-state.yaml" "$work/"
 python3 "$here/make_models.py" "$work/trained"
-cd "$work"
-export TERM=dumb
-
-say() { printf '\n# %s\n' "$*"; }
-# Shows a command and its output, and keeps both for `expect`.
-run() {
-    printf '$ %s\n' "$*"
-    status=0
-    if [ "$1" = reconcile ]; then set -- "$program" "${@:2}"; fi
-    "$@" >"$work/output" 2>&1 || status=$?
-    cat "$work/output"
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-# Ends the example when the last command did not end with this status, or did not print all of these.
-expect() {
-    local text
-    [ "$status" -eq "$1" ] || { echo "UNEXPECTED: the exit status is $status and not $1" >&2; exit 1; }
-    for text in "${@:2}"; do
-        grep -qF -- "$text" "$work/output" || { echo "UNEXPECTED: the output does not have “$text”" >&2; exit 1; }
-    done
-}
 publish() { run reconcile publish "trained/$1/$2" --to catalog --model "$1" --version "$2" "${@:3}"; expect 0; }
 # An encoder and a decoder, each of which says that it fits only the other.
 publish_pair() {

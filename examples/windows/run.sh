@@ -3,38 +3,7 @@
 #
 #   examples/windows/run.sh                          with a reconcile in PATH, or one that was built in this repository
 #   RECONCILE=/path/to/reconcile examples/windows/run.sh
-set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-root="$(cd "$here/../.." && pwd)"
-
-for candidate in "${RECONCILE:-}" "$(command -v reconcile || true)" "$root"/.build/{debug,release}/reconcile; do
-    if [ -x "$candidate" ]; then program="$(realpath "$candidate")"; break; fi
-done
-[ -n "${program:-}" ] || { echo "There is no reconcile: swift build --product reconcile" >&2; exit 1; }
-
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export TERM=dumb
-
-say() { printf '\n# %s\n' "$*"; }
-# Shows a command and its output, and keeps both for `expect`.
-run() {
-    printf '$ %s\n' "$*"
-    status=0
-    if [ "$1" = reconcile ]; then set -- "$program" "${@:2}"; fi
-    "$@" >"$work/output" 2>&1 || status=$?
-    cat "$work/output"
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-# Ends the example when the last command did not end with this status, or did not print all of these.
-expect() {
-    local text
-    [ "$status" -eq "$1" ] || { echo "UNEXPECTED: the exit status is $status and not $1" >&2; exit 1; }
-    for text in "${@:2}"; do
-        grep -qF -- "$text" "$work/output" || { echo "UNEXPECTED: the output does not have “$text”" >&2; exit 1; }
-    done
-}
+. "$(dirname "${BASH_SOURCE[0]}")/../support.sh"
 publish() {
     mkdir "build-$1"
     echo "version $1 works" >"build-$1/model.txt"

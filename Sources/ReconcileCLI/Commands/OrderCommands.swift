@@ -158,7 +158,7 @@ struct RetryCommand: AsyncParsableCommand {
     func run() async throws {
         try await running {
             let freed = try await run.with(files) { try await $0.retry(model) }
-            let versions = freed.map(\.version.description).joined(separator: ", ")
+            let versions = freed.map { "\($0.model) \($0.release.version)" }.joined(separator: ", ")
             Output.data(
                 freed.isEmpty
                     ? "Nothing of “\(model)” is quarantined.\n"

@@ -86,7 +86,9 @@ struct WatchCommand: AsyncParsableCommand {
             GitOrigin.Options(
                 url: git, branch: branch, path: path ?? "desired-state.yaml", signers: signers.map(absolute),
                 clone: clone.map(absolute) ?? StateDirectory.path.pushing(FilePath("git/\(name(git, branch))"))))
-        Output.message("Following \(branch); status and orders: reconcile status -f \(origin.file)\n")
+        if run.progress != .json {
+            Output.message("Following \(branch); status and orders: reconcile status -f \(origin.file)\n")
+        }
         return origin
     }
 

@@ -94,7 +94,7 @@ struct PlanText {
     /// The last line.
     private var summary: String {
         let summary = plan.summary
-        let verbs = ["install", "replace", "relabel", "repair", "remove"]
+        let verbs = ["install", "replace", "relabel", "repair", "remove", "prepare"]
         var parts = verbs.compactMap { verb in
             summary.changes[verb].flatMap { $0 > 0 ? "\($0) to \(verb)" : nil }
         }

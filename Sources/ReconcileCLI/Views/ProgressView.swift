@@ -64,8 +64,9 @@ final class ProgressView: Sendable {
     private func reportTrouble(_ event: ReconcileEvent) {
         switch event {
         case .warning(let text): Output.message("warning: \(text)\n")
-        case .desiredStateInvalid(let text):
-            Output.message("\(text)\nThe desired state cannot be used; the last good one stays in force.\n")
+        case .desiredStateInvalid(let text, let isOlderInForce):
+            let state = isOlderInForce ? "the last good one stays in force" : "nothing is in force yet"
+            Output.message("\(text)\nThe desired state cannot be used; \(state).\n")
         default: break
         }
     }
@@ -145,7 +146,7 @@ final class ProgressView: Sendable {
                     event: "ended", model: outcome.change.model, receivedBytes: outcome.receivedBytes,
                     message: outcome.result.name))
         case .warning(let text): write(Line(event: "warning", message: text))
-        case .desiredStateInvalid(let text): write(Line(event: "desiredStateInvalid", message: text))
+        case .desiredStateInvalid(let text, _): write(Line(event: "desiredStateInvalid", message: text))
         case .desiredStateValid: write(Line(event: "desiredStateValid"))
         case .desiredStateChanged(let digest, let commit):
             write(Line(event: "desiredStateChanged", message: digest.description, commit: commit))

@@ -32,6 +32,7 @@ struct StatusText {
         if model.damagedFiles > 0 { states.append("\(Wording.count(model.damagedFiles, "file")) damaged") }
         if let hold = model.hold { states.append("held at \(hold.release.version) by \(hold.by)") }
         states += model.quarantine.map { "\($0.release.version) quarantined" }
+        if model.condition(.ready)?.reason == "UpdateWaits" { states.append("an update waits") }
         if states.isEmpty { states.append(model.active == nil ? "not installed" : "ok") }
         return states.joined(separator: ", ")
     }

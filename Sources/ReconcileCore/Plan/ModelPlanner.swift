@@ -5,12 +5,16 @@ public struct ModelPlanner: Sendable {
     let resolution: Resolution
     /// The selector together with the lock entry, which ends the hold of a rollback when it changes.
     let selector: Digest
+    /// What a hold of another model of the group says of this one.
+    let groupHold: Memory.Hold?
     let now: Timestamp
 
     /// Plans one model.
     public init(
-        desired: DesiredModel, observed: ObservedModel, resolution: Resolution, selector: Digest, now: Timestamp
+        desired: DesiredModel, observed: ObservedModel, resolution: Resolution, selector: Digest,
+        groupHold: Memory.Hold? = nil, now: Timestamp
     ) {
+        self.groupHold = groupHold
         (self.desired, self.observed, self.resolution, self.selector, self.now) =
             (desired, observed, resolution, selector, now)
     }
@@ -38,7 +42,7 @@ public struct ModelPlanner: Sendable {
         if case .lost(let directory) = observed.slot { return recover(directory) }
         var decision = Decision()
         let active = observed.slot.generation
-        if let hold = observed.memory.hold(at: now, selector: selector) {
+        if let hold = observed.memory.hold(at: now, selector: selector) ?? groupHold {
             follow(hold, into: &decision)
         } else if let trial = observed.trial {
             finish(trial, into: &decision)

@@ -159,8 +159,9 @@ extension Plan.Summary {
     /// Counts what a plan holds.
     public init(changes: [Change], inSync: Int, blocked: Int, problems: Int) {
         for action in Change.Action.allCases {
-            self.changes[action.rawValue] = changes.count { $0.action == action }
+            self.changes[action.rawValue] = changes.count { $0.action == action && !$0.onlyPrepares }
         }
+        self.changes["prepare"] = changes.count(where: \.onlyPrepares)
         (self.inSync, self.blocked, self.problems) = (inSync, blocked, problems)
         for change in changes {
             downloadBytes = saturatingSum(downloadBytes, change.bytes.download)

@@ -126,6 +126,22 @@ extension Planner {
 }
 
 extension DesiredState {
+    /// What the holds of the other models of its group say of a model, the latest first; `nil` when they say nothing.
+    public func groupHold(
+        of name: ModelName, _ observed: ObservedState, _ selectors: [ModelName: Digest], at now: Timestamp
+    ) -> Memory.Hold? {
+        guard models[name]?.group != nil else { return nil }
+        let holds = companions(of: name).compactMap { other -> Memory.Hold? in
+            guard other != name, let selector = selectors[other] ?? models[other]?.selector,
+                let hold = observed.models[other]?.memory.hold(at: now, selector: selector), let release = hold.set?[name]
+            else { return nil }
+            return Memory.Hold(
+                kind: hold.kind, release: release, by: hold.by, reason: hold.reason, at: hold.at, until: hold.until,
+                selector: hold.selector, set: hold.set)
+        }
+        return holds.max { $0.at < $1.at }
+    }
+
     /// Whether the windows of all of these models are open.
     public func isOpen(_ names: [ModelName], at moment: Timestamp) -> Bool {
         names.allSatisfy { models[$0]?.policy.schedule.isOpen(at: moment) ?? true }

@@ -4,12 +4,16 @@ extension Planner {
     typealias Rejections = [ModelName: [Digest: Obstacle]]
 
     /// Decides for all models, so that what is taken fits together.
-    func satisfyRequirements(_ planners: [ModelName: ModelPlanner]) -> (Decisions, rejected: Rejections) {
+    ///
+    /// - Parameter includes: Whether a model may move; what is left out of a plan stays as it is.
+    func satisfyRequirements(
+        _ planners: [ModelName: ModelPlanner], includes: (ModelName) -> Bool
+    ) -> (Decisions, rejected: Rejections) {
         let decisions = planners.mapValues { $0.decide() }
         guard isAnythingRequired else { return (decisions, [:]) }
         let variables = planners.keys.sorted().compactMap { name -> Solver.Variable? in
             guard let planner = planners[name], let decision = decisions[name] else { return nil }
-            return variable(name, planner, decision)
+            return variable(name, planner, decision, mayMove: includes(name))
         }
         let solver = Solver(variables)
         let solution = solver.solve()
@@ -49,13 +53,13 @@ extension Planner {
 
     /// All that a model may be: what it would take by itself, what it would take without that, and so on; last what it is.
     private func variable(
-        _ name: ModelName, _ planner: ModelPlanner, _ first: ModelPlanner.Decision
+        _ name: ModelName, _ planner: ModelPlanner, _ first: ModelPlanner.Decision, mayMove: Bool
     ) -> Solver.Variable? {
         guard let model = desired.models[name] else { return nil }
         var choices: [Solver.Choice] = []
         var rejecting: [Digest: Obstacle] = [:]
         var decision = first
-        while let change = decision.change, let release = change.release,
+        while mayMove, let change = decision.change, let release = change.release,
             change.startsTrial || change.action == .relabel,
             choices.count < 64, rejecting[release.contentDigest] == nil
         {
@@ -67,7 +71,7 @@ extension Planner {
             decision = planner.decide(rejecting: rejecting)
         }
         // What a person ordered, a trial or a repair leads to is as fixed as what is active.
-        let fixed = choices.isEmpty ? first.change?.release : nil
+        let fixed = choices.isEmpty && mayMove ? first.change?.release : nil
         let active = fixed ?? observed.models[name]?.slot.generation?.release
         choices.append(
             Solver.Choice(version: active?.version, contentDigest: nil, requires: active.map(requirementsMet) ?? [:]))

@@ -48,7 +48,7 @@ public struct Planner: Sendable {
     public func plan(isWhole: Bool = true, includes: (ModelName) -> Bool = { _ in true }) -> Result {
         var result = Result()
         let planners = makePlanners()
-        var (decisions, rejected) = satisfyRequirements(planners)
+        var (decisions, rejected) = satisfyRequirements(planners, includes: includes)
         result.rejected = rejected
         uniteGroups(&decisions)
         holdDependents(&decisions)
@@ -76,7 +76,8 @@ public struct Planner: Sendable {
             planners[name] = ModelPlanner(
                 desired: model, observed: observed.models[name] ?? ObservedModel(),
                 resolution: resolutions[name] ?? .candidates([], listed: nil),
-                selector: selectors[name] ?? model.selector, now: now)
+                selector: selectors[name] ?? model.selector,
+                groupHold: desired.groupHold(of: name, observed, selectors, at: now), now: now)
         }
         return planners
     }

@@ -48,12 +48,16 @@ public struct Memory: Codable, Hashable, Sendable {
         public let until: Timestamp?
         /// The selector and lock entry of the model at that time.
         public let selector: Digest
+        /// What the order says of every model of the group, so that it is one order even when a crash came between writing
+        /// it down for one and for the next.
+        public var set: [ModelName: ReleaseID]?
 
         /// An order.
         public init(
             kind: Kind, release: ReleaseID, by: String, reason: String?, at: Timestamp, until: Timestamp?,
-            selector: Digest
+            selector: Digest, set: [ModelName: ReleaseID]? = nil
         ) {
+            self.set = set
             self.kind = kind
             self.release = release
             self.by = by

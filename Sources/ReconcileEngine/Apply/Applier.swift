@@ -59,6 +59,7 @@ package struct Applier: Sendable {
     private struct Progress {
         var prepared: [ModelName: Prepared] = [:]
         var outcomes: [ModelName: Outcome] = [:]
+        var chronicle: [Outcome] = []
         var inspections: [Inspection] = []
         var queue: RolloutQueue<Void>
     }
@@ -67,8 +68,13 @@ package struct Applier: Sendable {
     package struct Result: Sendable {
         /// An outcome for each change, in their order.
         package let outcomes: [Outcome]
+        /// The same outcomes in the order in which they came about.
+        package let chronicle: [Outcome]
         /// What hooks said meanwhile.
         package let inspections: [Inspection]
+
+        /// Nothing was done.
+        static let nothing = Result(outcomes: [], chronicle: [], inspections: [])
     }
 
     /// Carries out changes. One that fails does not keep those from being carried out that do not depend on it.
@@ -108,7 +114,9 @@ package struct Applier: Sendable {
             for change in unit.changes { settings.report(began(change)) }
             await rollOut(unit, &progress)
         }
-        return Result(outcomes: changes.compactMap { progress.outcomes[$0.model] }, inspections: progress.inspections)
+        return Result(
+            outcomes: changes.compactMap { progress.outcomes[$0.model] }, chronicle: progress.chronicle,
+            inspections: progress.inspections)
     }
 
     private func isPrepared(_ unit: RolloutUnit, _ progress: Progress) -> Bool {
@@ -169,6 +177,7 @@ package struct Applier: Sendable {
                 change: change, result: result.results[change.model] ?? .skipped,
                 milliseconds: spent.seconds * 1000 + spent.attoseconds / 1_000_000_000_000_000, receivedBytes: bytes)
             progress.outcomes[change.model] = outcome
+            progress.chronicle.append(outcome)
             settings.report(.ended(outcome))
         }
         progress.inspections += result.inspections

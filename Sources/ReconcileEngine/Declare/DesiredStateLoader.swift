@@ -42,9 +42,25 @@ package struct DesiredStateLoader: Sendable {
         let root = documents.dropFirst().reduce(first) { $0.overlaid(with: $1, isWhole: Self.isReplacedWhole) }
         var reader = DesiredStateReader(root: root, directories: directories)
         reader.note(problems)
-        return try reader.read(
+        var declaration = try reader.read(
             digest: Hashing.digest(of: digests.joined(separator: "\n")), lockPath: Self.lockPath(for: last),
             defaultDirectory: Self.absolute(paths[0].removingLastComponent()))
+        declaration.commit = Self.detachedCommit(above: Self.absolute(last.removingLastComponent()))
+        return declaration
+    }
+
+    /// The commit of a work tree whose HEAD is detached, as in the clones of `watch --git` and in CI: there the files are
+    /// those of the commit. In a work tree that somebody edits, the commit would say little.
+    private static func detachedCommit(above directory: FilePath) -> String? {
+        var place = directory
+        while true {
+            let head = place.appending(".git").appending("HEAD")
+            if let bytes = try? DiskReader.contents(of: head, limit: 256) {
+                let text = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+                return [40, 64].contains(text.utf8.count) && text.allSatisfy(\.isHexDigit) ? text : nil
+            }
+            guard place.components.count > 0, place.removeLastComponent() else { return nil }
+        }
     }
 
     /// A directory from the root: hooks run elsewhere, and a relative path would mean something else there.

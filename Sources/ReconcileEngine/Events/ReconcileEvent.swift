@@ -22,8 +22,8 @@ public enum ReconcileEvent: Sendable {
     case condition(model: ModelName, Condition)
     /// A pass has ended.
     case passEnded(PassInfo, ExitStatus)
-    /// The desired state cannot be used, in words; the last good one stays in force.
-    case desiredStateInvalid(String)
+    /// The desired state cannot be used, in words; the last good one stays in force, if there was one.
+    case desiredStateInvalid(String, isOlderInForce: Bool)
     /// The desired state can be used again.
     case desiredStateValid
     /// Another desired state is in force.

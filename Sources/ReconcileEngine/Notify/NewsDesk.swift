@@ -79,7 +79,7 @@ struct NewsDesk: Sendable {
         case .skipped, .interrupted: return nil
         }
         return news(
-            kind, change.model, from: change.from, to: change.to,
+            kind, change.model, from: change.from, to: change.to, mayRecur: outcome.isVerdict,
             priority: change.release?.priority(from: change.from?.version), message: message, command: command,
             changelog: kind == .confirmed ? change.release?.changelog : nil)
     }
@@ -104,17 +104,25 @@ struct NewsDesk: Sendable {
     }
 
     private func news(
-        _ kind: News.Kind, _ model: ModelName, from: ReleaseID? = nil, to: ReleaseID? = nil, priority: Priority? = nil,
-        message: String, command: String? = nil, changelog: String? = nil
+        _ kind: News.Kind, _ model: ModelName, from: ReleaseID? = nil, to: ReleaseID? = nil, mayRecur: Bool = false,
+        priority: Priority? = nil, message: String, command: String? = nil, changelog: String? = nil
     ) -> News {
         News(
             kind: kind, at: survey.now, host: Platform.host(), model: model, from: from, to: to, priority: priority,
             message: message, command: command, changelog: changelog.map { String($0.prefix(4000)) },
-            commit: info.commit, pass: kind == .confirmed || kind == .recovered ? info.id : nil)
+            commit: info.commit, pass: mayRecur || kind == .recovered ? info.id : nil)
     }
 }
 
 extension Outcome {
+    /// Whether it is the end of a trial, which is news each time: nothing is tried twice unless somebody asks for it. A
+    /// download that fails is tried again by itself, and told once.
+    fileprivate var isVerdict: Bool {
+        guard case .failed(let fault) = result else { return true }
+        if case .hookFailed = fault.kind { return true }
+        return false
+    }
+
     /// What it is as news; `nil` when it is none.
     fileprivate var newsKind: News.Kind? {
         switch actKind {

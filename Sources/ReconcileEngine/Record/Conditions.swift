@@ -44,6 +44,10 @@ struct Conditions {
         if let bad = blocked.first(where: { $0.obstacle.isProblem }) {
             return condition(.ready, false, "DidNotWork", "\(bad.version) \(Wording.words(for: bad).why)")
         }
+        let isHeld = observed.memory.hold(at: now, selector: selector) != nil
+        if !isHeld, let desired, !desired.range.contains(version, admittingPrereleases: true) {
+            return condition(.ready, false, "NotAsDeclared", problems.first.map(words) ?? "\(version) is not in the range")
+        }
         if let problem = problems.first { return condition(.ready, true, "SourceUnknown", words(problem)) }
         if let waiting = blocked.first(where: { $0.obstacle.isAnnounced }) {
             return condition(.ready, true, "UpdateWaits", "\(waiting.version) \(Wording.words(for: waiting).why)")
@@ -62,7 +66,7 @@ struct Conditions {
     private var degraded: Condition {
         if let failure { return condition(.degraded, true, "Failed", failure) }
         if let problem = problems.first {
-            return condition(.degraded, true, problem.isOfSource ? "SourceUnknown" : "Problem", words(problem))
+            return condition(.degraded, true, problem.isOfSource && problem.mayPass ? "SourceUnknown" : "Problem", words(problem))
         }
         if let bad = blocked.first(where: { $0.obstacle.isProblem }) {
             return condition(.degraded, true, "DidNotWork", "\(bad.version) \(Wording.words(for: bad).why)")

@@ -51,7 +51,7 @@ struct Journal: Sendable {
         let transitions = update(
             page, names: names, changing: [], failures: failures, states: states, inspections: applied.inspections)
         let available = announce(transitions, page)
-        record(applied.outcomes, available)
+        record(applied.chronicle, available)
         let reporter = NewsDesk(survey: survey, plan: plan, info: info)
         let notifier = Notifier(history: history, receivers: survey.declaration.receivers, settings: settings)
         let news = reporter.news(of: applied.outcomes, available: available, transitions)

@@ -60,7 +60,13 @@ package struct GitOrigin: DesiredStateOrigin {
         for name in ["index.lock", "HEAD.lock", "shallow.lock", "config.lock", "refs/reconcile/head.lock"] {
             try Disk().remove(options.clone.appending(".git").pushing(FilePath(name)))
         }
-        if let head = try? await git("rev-parse", "--verify", "--quiet", "HEAD^{commit}"), Self.isCommit(head) {
+        if let signers = options.signers, DiskReader.entry(at: signers) == nil {
+            throw Fault(.fileMissing(path: signers.string))
+        }
+        // What was in force before counts again, unless its signature no longer does.
+        if let head = try? await git("rev-parse", "--verify", "--quiet", "HEAD^{commit}"), Self.isCommit(head),
+            await isAllowed(head)
+        {
             position.wanted.withLock { $0 = head }
         }
     }
@@ -72,9 +78,12 @@ package struct GitOrigin: DesiredStateOrigin {
 
     /// Fetches the newest commit of the branch. One without an allowed signature is refused, and the one before it stays.
     package func refresh() async throws {
-        _ = try await git(
-            "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force", "--", options.url,
-            "+refs/heads/\(options.branch):\(Self.ref)")
+        do {
+            try await fetch()
+        } catch let fault as Fault {
+            guard case .unusable(_, let detail) = fault.kind else { throw fault }
+            throw Fault(.sourceUnreachable(url: WebAddress.withoutSecrets(options.url), detail: detail))
+        }
         let commit = try await git("rev-parse", "--verify", "--quiet", "\(Self.ref)^{commit}")
         guard Self.isCommit(commit) else {
             throw Fault(.sourceInvalid(url: WebAddress.withoutSecrets(options.url), detail: "git names no commit"))
@@ -84,9 +93,30 @@ package struct GitOrigin: DesiredStateOrigin {
         position.wanted.withLock { $0 = commit }
     }
 
+    private func fetch() async throws {
+        _ = try await git(
+            "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force", "--", options.url,
+            "+refs/heads/\(options.branch):\(Self.ref)")
+    }
+
+    private func isAllowed(_ commit: String) async -> Bool {
+        do {
+            try await checkSignature(of: commit)
+            return true
+        } catch {
+            return false
+        }
+    }
+
     package func preview() async throws -> Declaration {
         guard let commit = position.wanted.withLock({ $0 }) else { throw unknown }
-        let text = try await git("show", "\(commit):\(options.path)", limit: 32 << 20, isTrimmed: false)
+        let text: String
+        do {
+            text = try await git("show", "\(commit):\(options.path)", limit: 32 << 20, isTrimmed: false)
+        } catch let fault as Fault {
+            guard case .unusable = fault.kind else { throw fault }
+            throw Fault(.unusable(what: "commit \(commit.prefix(12))", detail: "it has no file \(options.path)"))
+        }
         return try DesiredStateLoader(paths: [file], contents: [file: Array(text.utf8)]).load()
     }
 
@@ -103,7 +133,7 @@ package struct GitOrigin: DesiredStateOrigin {
     private var unknown: Fault {
         Fault(
             .sourceUnreachable(
-                url: WebAddress.withoutSecrets(options.url), detail: "no commit of \(options.branch) was fetched yet"))
+                url: WebAddress.withoutSecrets(options.url), detail: "no commit of \(options.branch) was taken yet"))
     }
 
     private func checkSignature(of commit: String) async throws {

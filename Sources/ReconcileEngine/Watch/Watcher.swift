@@ -167,7 +167,7 @@ private struct WatchLoop {
         refresh = nil
         refreshDue = now.advanced(bySeconds: timetable.intervalSeconds)
         guard case .failure(let error) = result, !(error is CancellationError) else { return }
-        report(.warning("\(words(error)) What was fetched last stays in force."))
+        report(.warning(words(error) + (declaration == nil ? "" : " What was taken last stays in force.")))
     }
 
     /// Takes newer content into force, or notes what is wrong with it. Waits for a pass that runs: it is cut short when what
@@ -192,8 +192,8 @@ private struct WatchLoop {
             let text = (error as? Problems)?.description ?? words(error)
             guard text != trouble else { return }
             trouble = text
-            report(.desiredStateInvalid(text))
-            manager.status("the desired state cannot be used; the last good one stays in force")
+            report(.desiredStateInvalid(text, isOlderInForce: declaration != nil))
+            manager.status("the desired state cannot be used")
             post(.desiredStateInvalid, "the desired state cannot be used; the last good one stays in force: \(text)")
         }
     }
@@ -221,7 +221,8 @@ private struct WatchLoop {
         report(.desiredStateChanged(newer.desired.digest, commit: newer.commit))
         for warning in newer.warnings(at: now) { report(.warning(warning.warning)) }
         let layout = StoreLayout(root: newer.store)
-        guard DiskReader.entry(at: layout.control) != nil else { return }
+        // A store that cannot be made is what the pass will tell of.
+        guard (try? StoreWriter.prepare(layout)) != nil else { return }
         var act = Act(
             at: now, kind: "desiredState", model: "", who: reconciler.settings.user, to: newer.desired.digest.short)
         act.commit = newer.commit
@@ -270,7 +271,7 @@ private struct WatchLoop {
                 using: &random)
             // What was cut short for a newer desired state goes on with that one at once.
             if passed.status == .interrupted { timetable.wake(at: now) }
-            manager.status(passed.plan.statusWords)
+            manager.status(passed.statusWords)
         case .failure(let error):
             timetable.lost(at: now, using: &random)
             if !(error is CancellationError) { report(.warning("the pass came to nothing: \(words(error))")) }
@@ -363,13 +364,15 @@ extension Outcome {
     }
 }
 
-extension Plan {
+extension Reconciler.PassResult {
     /// One line for the service manager.
     fileprivate var statusWords: String {
-        var parts = ["\(summary.inSync) in sync"]
-        if !changes.isEmpty { parts.append(Wording.count(changes.count, "change")) }
-        if summary.blocked > 0 { parts.append("\(summary.blocked) blocked") }
-        if summary.problems > 0 { parts.append(Wording.count(summary.problems, "problem")) }
+        let done = outcomes.count { if case .done = $0.result { !$0.change.onlyPrepares } else { false } }
+        let failed = outcomes.count { $0.actKind == "failed" || $0.actKind == "rolledBack" || $0.actKind == "halted" }
+        var parts = ["\(plan.summary.inSync + done) in sync"]
+        if failed > 0 { parts.append("\(failed) failed") }
+        if plan.summary.blocked > 0 { parts.append("\(plan.summary.blocked) blocked") }
+        if plan.summary.problems > 0 { parts.append(Wording.count(plan.summary.problems, "problem")) }
         return parts.joined(separator: ", ")
     }
 }

@@ -186,6 +186,9 @@ package enum Wording {
                 summary: version.map { "\($0) of “\(name)” is not on disk; \(there)." }
                     ?? "Nothing of “\(name)” is on disk to use; \(there).",
                 state: "Nothing was changed.", command: "reconcile status \(name)")
+        case .nothingToApprove where fault.model == nil:
+            return Message(
+                summary: "Nothing waits for an approval.", state: "Nothing was changed.", command: "reconcile plan")
         case .nothingToApprove:
             return Message(
                 summary: "Nothing of “\(name)” waits for an approval.", state: "Nothing was changed.",
