@@ -325,7 +325,7 @@ def repositories():
     away = repository + ".away"
     os.rename(repository, away)
     watch.hangup()
-    until(lambda: "git fetch" in watch.text(), watch.text)
+    until(lambda: "does not answer" in watch.text(), watch.text)
     expect(active(directory) == "1.2.0", "the last commit stays in force")
     with open(repository, "w") as file:
         file.write("garbage")

@@ -1,3 +1,4 @@
+import Foundation
 import ReconcileCore
 import Subprocess
 import Synchronization
@@ -82,7 +83,7 @@ package struct GitOrigin: DesiredStateOrigin {
             try await fetch()
         } catch let fault as Fault {
             guard case .unusable(_, let detail) = fault.kind else { throw fault }
-            throw Fault(.sourceUnreachable(url: WebAddress.withoutSecrets(options.url), detail: detail))
+            throw Fault(.sourceUnreachable(url: WebAddress.withoutSecrets(options.url), detail: Self.plain(detail)))
         }
         let commit = try await git("rev-parse", "--verify", "--quiet", "\(Self.ref)^{commit}")
         guard Self.isCommit(commit) else {
@@ -178,6 +179,15 @@ package struct GitOrigin: DesiredStateOrigin {
             let verb = arguments.first { !$0.hasPrefix("-") && !$0.contains("=") } ?? "git"
             throw Fault(.unusable(what: "git \(verb)", detail: WebAddress.withoutSecrets(detail)))
         }
+    }
+
+    /// What git says went wrong, without the words around it.
+    private static func plain(_ detail: String) -> String {
+        let fatal = detail.split(separator: " | ").compactMap { line in
+            line.range(of: "fatal: ").map { String(line[$0.upperBound...]) }
+        }
+        let text = fatal.last ?? detail
+        return text.hasSuffix(".") ? String(text.dropLast()) : text
     }
 
     private static func isCommit(_ text: String) -> Bool {
