@@ -48,7 +48,7 @@ extension Reconciler {
         _ model: ModelName, to version: Version? = nil, reason: String? = nil, until: Timestamp? = nil
     ) async throws -> PassResult {
         let declaration = try declared(model)
-        let selectors = declaration.selectors(lock: try Lockfile.read(declaration.lockPath)?.lock)
+        let selectors = declaration.selectors(lock: try declaration.readLock()?.lock)
         let companions = declaration.desired.companions(of: model)
         func order() async throws {
             try await change(companions, declaration) { memories, observed, reader, now in
@@ -56,11 +56,12 @@ extension Reconciler {
                 return companions.compactMap { name in
                     guard let target = targets[name] else { return nil }
                     memories[name]?.hold = Memory.Hold(
-                        kind: .rollback, release: target.release.id, by: settings.user, reason: reason, at: now,
+                        kind: .rollback, release: target.release.id, by: settings.user, reason: reason?.printable,
+                        at: now,
                         until: until, selector: selectors[name] ?? Hashing.digest(of: ""),
                         set: companions.count > 1 ? targets.mapValues(\.release.id) : nil)
                     memories[name]?.trial = nil
-                    return act("rollback", name, now, to: target.release.id, detail: reason)
+                    return act("rollback", name, now, to: target.release.id, detail: reason?.printable)
                 }
             }
         }
@@ -78,7 +79,7 @@ extension Reconciler {
         let plan = survey.plan()
         let journal = Journal(survey: survey, plan: plan, settings: settings)
         journal.begin()
-        let applied = try await apply(plan.changes, of: survey)
+        let applied = try await apply(plan.changes, of: survey, journal)
         let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
         await journal.end(applied, status, newsPatience: newsPatience)
         return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
@@ -155,9 +156,9 @@ extension Reconciler {
             return try companions.map { name in
                 guard let release = set[name] else { throw Fault(.notKept(version: nil, kept: []), model: name) }
                 memories[name]?.hold = Memory.Hold(
-                    kind: .hold, release: release, by: settings.user, reason: reason, at: now, until: until,
+                    kind: .hold, release: release, by: settings.user, reason: reason?.printable, at: now, until: until,
                     selector: Hashing.digest(of: ""), set: companions.count > 1 ? set : nil)
-                return act("held", name, now, to: release, detail: reason)
+                return act("held", name, now, to: release, detail: reason?.printable)
             }
         }
         guard let held else { throw Fault(.notKept(version: nil, kept: []), model: model) }
@@ -214,7 +215,7 @@ extension Reconciler {
     /// A survey that asks no source: enough for orders about what is on disk.
     func localSurvey(_ declaration: Declaration) async throws -> Survey {
         let layout = StoreLayout(root: declaration.store)
-        let lock = try Lockfile.read(declaration.lockPath)
+        let lock = try declaration.readLock()
         let cache = SourceCache(path: layout.history, canWrite: false)
         return Survey(
             declaration: declaration, layout: layout, cache: cache, sources: declaration.makeSources(cache: cache),

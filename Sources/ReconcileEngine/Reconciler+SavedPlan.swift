@@ -53,9 +53,10 @@ extension Reconciler {
     /// Applies a saved plan: releases come from the plan, everything else is observed again.
     ///
     /// Applying is the yes to its changes, recorded with the plan's digest and the user.
-    /// - Parameter windowOverride: Why windows do not count this time; `nil` when they do.
+    /// - Parameter windowOverride: Why windows do not count this time; `nil` when the plan decides that.
     /// - Throws: ``Fault`` of kind `stalePlan` naming what moved; then nothing was done.
-    public func apply(_ plan: Plan, windowOverride: String? = nil) async throws -> PassResult {
+    public func apply(_ plan: Plan, windowOverride given: String? = nil) async throws -> PassResult {
+        let windowOverride = given ?? plan.windowOverride
         let declaration = try load()
         var survey = try await localSurvey(declaration)
         survey.options = PassOptions(only: Set(plan.changes.map(\.model)), windowOverride: windowOverride)
@@ -64,12 +65,12 @@ extension Reconciler {
         let pending = plan.changes.filter { !isDone($0, survey) }
         if !pending.isEmpty { try await recordApproval(of: plan, pending, survey) }
         let fixed = survey
+        let journal = Journal(survey: survey, plan: plan, settings: settings, planDigest: plan.planDigest)
         let applier = Applier(
             layout: survey.layout, desired: declaration.desired, sources: survey.sources, settings: settings,
             judge: Applier.Judge(overridesWindows: windowOverride != nil) { change, observed in
                 Self.movement(of: change, observed, fixed) == nil && !Self.isDone(change, observed) ? change : nil
-            })
-        let journal = Journal(survey: survey, plan: plan, settings: settings, planDigest: plan.planDigest)
+            }, note: { journal.note($0) })
         journal.begin()
         let applied =
             pending.isEmpty ? .nothing : try await applier.apply(pending)

@@ -105,12 +105,19 @@ extension Reconciler {
             halted: model.trial?.release.id == model.memory.trial?.release ? model.memory.trial?.halted : nil,
             damagedFiles: damaged, since: active?.usedAt,
             kept: model.generations.filter { $0.directory != active?.directory }.map(\.release.version).sorted(by: >),
-            hold: model.memory.hold(at: survey.now, selector: survey.selectors[name]), quarantine: quarantine,
+            hold: hold(of: name, model, survey), quarantine: quarantine,
             fault: model.fault
                 ?? (model.slot == .foreign
                     ? Fault(.occupied(path: survey.layout.link(name).string), model: name) : nil),
             group: desired?.group, conditions: conditions,
             health: Health(model, isDegraded: isDegraded, inspections: inspections), inspections: inspections)
+    }
+
+    /// The hold in effect, of the model or of its group; also of a model that is no longer declared.
+    private func hold(of name: ModelName, _ model: ObservedModel, _ survey: Survey) -> Memory.Hold? {
+        let desired = survey.declaration.desired
+        guard desired.models[name] != nil else { return model.memory.hold(at: survey.now, selector: nil) }
+        return desired.hold(of: name, survey.observation.state, survey.selectors, at: survey.now)
     }
 
     /// What the last pass found, where what is here now does not say otherwise.
@@ -119,7 +126,7 @@ extension Reconciler {
         _ page: ConditionBook.Page
     ) -> [Condition] {
         let local = Conditions(
-            desired: desired, observed: model, selector: survey.selectors[name], blocked: [],
+            desired: desired, observed: model, hold: hold(of: name, model, survey), blocked: [],
             problems: [model.fault].compactMap(\.self), failure: nil, isChanging: false, now: survey.now
         ).all
         let recorded = Dictionary((page.models[name] ?? []).map { ($0.type, $0) }) { $1 }

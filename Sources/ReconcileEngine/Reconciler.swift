@@ -44,11 +44,11 @@ public struct Reconciler: Sendable {
         let plan = survey.plan()
         let journal = Journal(survey: survey, plan: plan, settings: settings)
         journal.begin()
-        let applied = try await apply(plan.changes, of: survey)
-        try await tidy(survey)
-        survey.cache.save()
+        let applied = try await apply(plan.changes, of: survey, journal)
         let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
         await journal.end(applied, status, newsPatience: newsPatience)
+        survey.cache.save()
+        try await tidy(survey)
         // An open trial was finished first; only now can be planned what follows from it.
         if plan.changes.contains(where: { $0.reason == .openTrial }), applied.outcomes.allSatisfy(\.isDone) {
             let next = try await pass(options)
@@ -78,7 +78,7 @@ public struct Reconciler: Sendable {
         let layout = StoreLayout(root: declaration.store)
         let cache = SourceCache(path: layout.history, canWrite: !isDryRun)
         let sources = declaration.makeSources(cache: cache)
-        let lock = try Lockfile.read(declaration.lockPath)
+        let lock = try declaration.readLock()
         try checkLock(lock?.lock, declaration)
         var observation = try await Observer(reader: StoreReader(layout: layout)).observe(
             declaration.desired.models.keys)
@@ -94,14 +94,14 @@ public struct Reconciler: Sendable {
     }
 
     /// Carries out changes, each rechecked under the store's lock.
-    func apply(_ changes: [Change], of survey: Survey) async throws -> Applier.Result {
+    func apply(_ changes: [Change], of survey: Survey, _ journal: Journal) async throws -> Applier.Result {
         guard !changes.isEmpty else { return .nothing }
         let rejected = survey.rejections()
         let applier = Applier(
             layout: survey.layout, desired: survey.declaration.desired, sources: survey.sources, settings: settings,
             judge: Applier.Judge(overridesWindows: survey.options.windowOverride != nil) {
                 survey.recheck($0, $1, rejected: rejected)
-            })
+            }, note: { journal.note($0) })
         return try await applier.apply(changes)
     }
 }

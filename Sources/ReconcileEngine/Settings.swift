@@ -44,7 +44,7 @@ public struct PassOptions: Sendable {
 
     /// A whole pass, unless said otherwise.
     public init(only: Set<ModelName> = [], except: Set<ModelName> = [], windowOverride: String? = nil) {
-        (self.only, self.except, self.windowOverride) = (only, except, windowOverride)
+        (self.only, self.except, self.windowOverride) = (only, except, windowOverride?.printable)
     }
 
     /// Whether a model is reconciled.

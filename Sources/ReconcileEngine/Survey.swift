@@ -28,7 +28,7 @@ package struct Survey: Sendable {
             result = plan(of: state)
         }
         let notices = (result.notices + self.notices.filter { options.includes($0.model) })
-        return Plan(
+        var plan = Plan(
             toolVersion: ToolVersion.current, createdAt: now,
             inputs: Plan.Inputs(
                 desiredState: declaration.desired.digest, lock: lock?.digest,
@@ -37,10 +37,12 @@ package struct Survey: Sendable {
             changes: result.changes, blocked: result.blocked, problems: result.problems,
             notices: notices.sorted { $0.model < $1.model }, inSync: result.inSync,
             planDigest: Hashing.digest(of: Plan.digestText(of: result.changes)))
+        plan.windowOverride = options.windowOverride
+        return plan
     }
 
     /// What other models put in the way of releases.
-    package func rejections() -> [ModelName: [Digest: Obstacle]] { planner(of: observation.state).plan().rejected }
+    package func rejections() -> [ModelName: [Digest: Obstacle]] { plan(of: observation.state).rejected }
 
     private func plan(of state: ObservedState) -> Planner.Result {
         planner(of: state).plan(isWhole: options.only.isEmpty) { options.includes($0) }
@@ -49,7 +51,7 @@ package struct Survey: Sendable {
     private func planner(of state: ObservedState) -> Planner {
         Planner(
             desired: declaration.desired, observed: state, resolutions: resolutions, selectors: selectors, now: now,
-            overridesWindows: options.windowOverride != nil)
+            overridesWindows: options.windowOverride != nil, resting: options.except)
     }
 
     private func localBytes(for changes: [Change]) -> [Digest: Int64] {

@@ -26,10 +26,9 @@ enum Windows {
                 let now = start.advanced(bySeconds: Int64(round) * 25_200)
                 if schedule.isOpen(at: now) { found += 1 }
                 found += schedule.opening(atOrAfter: now)?.seconds ?? 0
-                found += schedule.edge(after: now)?.seconds ?? 0
             }
         }
         let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
-        print(seconds / Double(rounds * 3) * 1e6, found)
+        print(seconds / Double(rounds * 2) * 1e6, found)
     }
 }

@@ -42,7 +42,8 @@ import Testing
         try work.publish("b", "2.0.0", ["m": "b 2"])
         try work.write("app 1.1", to: "src-app/m")
         _ = try work.run(
-            "publish", "src-app", "--to", "catalog", "--model", "app", "--version", "1.1.0", "--requires", "model:a=>=2")
+            "publish", "src-app", "--to", "catalog", "--model", "app", "--version", "1.1.0", "--requires", "model:a=>=2"
+        )
         text += try transcript(work, "plan")
         text += try transcript(work, "approve", "--all") + transcript(work, "approve", "--all", "a")
         text += try transcript(work, "--progress", "none") + transcript(work, "stats")
@@ -118,7 +119,8 @@ import Testing
                 - { allow: "0 2 * * *", duration: 1h, timeZone: Europe/Berlin }
                 - { deny: "0 0 * * *", duration: 1d, timeZone: Europe/Berlin }
             """
-        let model = "a: { from: zoo/a, version: ^1.0 }\nb: { from: zoo/b, version: ^1.0, windows: [{ allow: '@daily', duration: 0 }] }"
+        let model =
+            "a: { from: zoo/a, version: ^1.0 }\nb: { from: zoo/b, version: ^1.0, windows: [{ allow: '@daily', duration: 0 }] }"
         expectGolden(try validate(model, head: head), "windows-never-open")
     }
 }

@@ -97,7 +97,6 @@ private func window(
 @Suite struct `A schedule` {
     @Test func `without windows is open`() throws {
         #expect(Schedule().isOpen(at: try moment("2026-11-21T02:00:00Z")))
-        #expect(Schedule().edge(after: try moment("2026-11-21T02:00:00Z")) == nil)
     }
 
     @Test func `that only denies is open otherwise`() throws {
@@ -150,14 +149,6 @@ private func window(
             guard !isRight else { continue }
             let words = schedule.windows.map { "\($0.kind) \($0.begins) \($0.durationSeconds)s \($0.zone.name)" }
             Issue.record("\(words) at \(now)")
-        }
-        // Nothing changes between one edge and the next.
-        var edge = schedule.edge(after: start)
-        var last = start
-        while let next = edge, next < start.advanced(bySeconds: Int64(walk.isOpen.count - 1) * 60) {
-            let (from, to) = (Int((last.seconds - start.seconds) / 60), Int((next.seconds - start.seconds) / 60))
-            #expect(Set(walk.isOpen[from..<to]).count <= 1)
-            (last, edge) = (next, schedule.edge(after: next))
         }
     }
 }

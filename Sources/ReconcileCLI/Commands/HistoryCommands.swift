@@ -69,8 +69,9 @@ struct HistoryCommand: AsyncParsableCommand {
         let commit = act.commit.map { "  commit \($0.prefix(12))" } ?? ""
         let detail = act.detail.map { "  \(words(for: $0))" } ?? ""
         let model = act.model.isEmpty ? "-" : act.model
-        return
-            "\(act.at.minute)  \(model)  \(act.kind)  \(move.isEmpty ? "" : "\(move)  ")by \(act.who)\(commit)\(detail)\n"
+        let line =
+            "\(act.at.minute)  \(model)  \(act.kind)  \(move.isEmpty ? "" : "\(move)  ")by \(act.who)\(commit)\(detail)"
+        return line.printable + "\n"
     }
 
     /// A fault is kept as JSON; everything else is words already.

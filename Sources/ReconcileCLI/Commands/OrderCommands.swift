@@ -8,7 +8,7 @@ struct ApproveCommand: AsyncParsableCommand {
         commandName: "approve", abstract: "Say yes to the changes of models that wait for it, and to nothing else.",
         discussion: """
             An approval is bound to the exact change, from one content to another: when something else is published \
-            meanwhile, that waits for an approval of its own. It ends at --until, or when the policy's approvalExpires says.
+            meanwhile, that waits for an approval of its own. Of a group, all that waits is approved. It ends at --until, or when the policy's approvalExpires says.
 
             EXAMPLE: reconcile approve vad && reconcile vad
             """)

@@ -12,6 +12,7 @@ struct StatusText {
         for (digest, bytes) in status.partials.sorted(by: { $0.key < $1.key }) {
             text += "partial download \(digest.prefix(12)): \(Format.bytes(bytes)) safe\n"
         }
+        if let commit = status.commit { text += "commit \(commit.prefix(12))\n" }
         for fault in status.models.compactMap(\.fault) { text += "\(Wording.message(for: fault).text)\n" }
         return text
     }
@@ -31,8 +32,13 @@ struct StatusText {
         if model.isTrial { states.append(model.halted == nil ? "on trial" : "halted") }
         if model.damagedFiles > 0 { states.append("\(Wording.count(model.damagedFiles, "file")) damaged") }
         if let hold = model.hold { states.append("held at \(hold.release.version) by \(hold.by)") }
-        states += model.quarantine.map { "\($0.release.version) quarantined" }
+        for entry in model.quarantine where !states.contains("\(entry.release.version) quarantined") {
+            states.append("\(entry.release.version) quarantined")
+        }
         if model.condition(.ready)?.reason == "UpdateWaits" { states.append("an update waits") }
+        if states.isEmpty, let ready = model.condition(.ready), !ready.status, model.active != nil {
+            states.append(ready.message)
+        }
         if states.isEmpty { states.append(model.active == nil ? "not installed" : "ok") }
         return states.joined(separator: ", ")
     }

@@ -113,6 +113,8 @@ public struct Plan: Codable, Hashable, Sendable {
     public var summary: Summary
     /// The digest over ``digestText``.
     public var planDigest: Digest
+    /// Why windows did not count when it was made; `nil` when they did.
+    public var windowOverride: String?
 
     /// A plan of these parts; its totals are counted here.
     public init(
@@ -141,7 +143,9 @@ public struct Plan: Codable, Hashable, Sendable {
     }
 
     /// Whether something is broken: a problem, or a release that is blocked by one.
-    public var hasProblems: Bool { !problems.isEmpty || blocked.contains { $0.obstacle.isProblem } }
+    public var hasProblems: Bool {
+        !problems.isEmpty || blocked.contains { $0.obstacle.isProblem || $0.obstacle.isConflict }
+    }
 
     /// What identifies what a plan does: model, action, from, to and steps of every change, a line each.
     public static func digestText(of changes: [Change]) -> String {

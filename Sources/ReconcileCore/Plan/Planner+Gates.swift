@@ -39,7 +39,7 @@ extension Planner {
         let model = observed.models[name] ?? ObservedModel()
         return !decision.problems.isEmpty || decision.blocked.contains { $0.obstacle.isWaiting }
             || model.slot.generation == nil
-            || model.memory.hold(at: now, selector: selectors[name] ?? desired.models[name]?.selector) != nil
+            || desired.hold(of: name, observed, selectors, at: now) != nil
     }
 
     /// What each model of a group would be, by content.
@@ -57,11 +57,15 @@ extension Planner {
     // MARK: Dependencies
 
     /// Holds back what depends on a model that is missing or does not work.
-    func holdDependents(_ decisions: inout Decisions) {
+    ///
+    /// - Parameter includes: Whether a model may change; what is left out of a plan is not installed by it.
+    func holdDependents(_ decisions: inout Decisions, includes: (ModelName) -> Bool) {
         for name in desired.inOrderOfDependence {
             guard decisions[name]?.change?.startsTrial == true else { continue }
             for other in companions(name).flatMap({ desired.models[$0]?.dependsOn ?? [] }).sorted() {
-                guard !companions(name).contains(other), let state = failure(of: other, decisions[other]) else {
+                guard !companions(name).contains(other),
+                    let state = failure(of: other, decisions[other], mayChange: includes(other))
+                else {
                     continue
                 }
                 for member in companions(name) where decisions[member]?.change?.startsTrial == true {
@@ -72,8 +76,11 @@ extension Planner {
         }
     }
 
-    private func failure(of name: ModelName, _ decision: ModelPlanner.Decision?) -> DependencyState? {
+    private func failure(
+        of name: ModelName, _ decision: ModelPlanner.Decision?, mayChange: Bool
+    ) -> DependencyState? {
         guard let decision else { return .absent }
+        if resting.contains(name) { return .failing }
         let isFailing =
             decision.problems.contains { !$0.isOfSource }
             || decision.blocked.contains {
@@ -84,7 +91,7 @@ extension Planner {
                 }
             }
         if isFailing { return .failing }
-        return decision.change == nil && observed.models[name]?.slot.generation == nil ? .absent : nil
+        return (decision.change == nil || !mayChange) && observed.models[name]?.slot.generation == nil ? .absent : nil
     }
 
     // MARK: Windows
@@ -92,10 +99,25 @@ extension Planner {
     /// Turns what may not be activated now into what can be prepared now.
     func waitForWindows(_ decisions: inout Decisions) {
         var waiting: Set<ModelName> = []
-        for name in desired.inOrderOfDependence {
+        let order = desired.inOrderOfDependence
+        var closed: [[Schedule]: Obstacle?] = [:]
+        // What waits makes others wait, by dependence or by what they require, until nothing more does.
+        while true {
+            let before = waiting.count
+            waitForWindows(&decisions, order, &waiting, &closed)
+            holdUnfitting(&decisions, waiting: &waiting)
+            guard waiting.count > before else { return }
+        }
+    }
+
+    private func waitForWindows(
+        _ decisions: inout Decisions, _ order: [ModelName], _ waiting: inout Set<ModelName>,
+        _ known: inout [[Schedule]: Obstacle?]
+    ) {
+        for name in order {
             guard decisions[name]?.change?.startsTrial == true, !waiting.contains(name) else { continue }
             let companions = companions(name)
-            var obstacle = overridesWindows ? nil : closed(companions)
+            var obstacle = overridesWindows ? nil : closed(companions, &known)
             let needed = companions.flatMap { desired.models[$0]?.dependsOn ?? [] }.sorted()
             if obstacle == nil, let other = needed.first(where: { waiting.contains($0) && !companions.contains($0) }) {
                 obstacle = .dependency(model: other, state: .changing)
@@ -106,14 +128,19 @@ extension Planner {
                 decisions[member]?.postpone(obstacle)
             }
         }
-        holdUnfitting(&decisions, waiting: &waiting)
     }
 
     /// A model with those that switch together with it.
     private func companions(_ name: ModelName) -> [ModelName] { desired.companions(of: name) }
 
-    private func closed(_ names: [ModelName]) -> Obstacle? {
-        desired.isOpen(names, at: now) ? nil : .window(opens: desired.opening(names, atOrAfter: now))
+    /// Most models share their windows, so what was computed for some is known for the others.
+    private func closed(_ names: [ModelName], _ known: inout [[Schedule]: Obstacle?]) -> Obstacle? {
+        let schedules = names.compactMap { desired.models[$0]?.policy.schedule }
+        if let found = known[schedules] { return found }
+        let found: Obstacle? =
+            desired.isOpen(names, at: now) ? nil : .window(opens: desired.opening(names, atOrAfter: now))
+        known[schedules] = .some(found)
+        return found
     }
 
     /// A blocked release with the moment at which it can be activated, where that is only a matter of time.
@@ -126,6 +153,15 @@ extension Planner {
 }
 
 extension DesiredState {
+    /// The hold that is in effect for a model: its own, else one of its group.
+    public func hold(
+        of name: ModelName, _ observed: ObservedState, _ selectors: [ModelName: Digest], at now: Timestamp
+    ) -> Memory.Hold? {
+        let selector = selectors[name] ?? models[name]?.selector
+        return observed.models[name]?.memory.hold(at: now, selector: selector)
+            ?? groupHold(of: name, observed, selectors, at: now)
+    }
+
     /// What the holds of the other models of its group say of a model, the latest first; `nil` when they say nothing.
     public func groupHold(
         of name: ModelName, _ observed: ObservedState, _ selectors: [ModelName: Digest], at now: Timestamp
@@ -133,7 +169,8 @@ extension DesiredState {
         guard models[name]?.group != nil else { return nil }
         let holds = companions(of: name).compactMap { other -> Memory.Hold? in
             guard other != name, let selector = selectors[other] ?? models[other]?.selector,
-                let hold = observed.models[other]?.memory.hold(at: now, selector: selector), let release = hold.set?[name]
+                let hold = observed.models[other]?.memory.hold(at: now, selector: selector),
+                let release = hold.set?[name]
             else { return nil }
             return Memory.Hold(
                 kind: hold.kind, release: release, by: hold.by, reason: hold.reason, at: hold.at, until: hold.until,

@@ -11,9 +11,10 @@ extension Planner {
     ) -> (Decisions, rejected: Rejections) {
         let decisions = planners.mapValues { $0.decide() }
         guard isAnythingRequired else { return (decisions, [:]) }
+        let versions = activeVersions
         let variables = planners.keys.sorted().compactMap { name -> Solver.Variable? in
             guard let planner = planners[name], let decision = decisions[name] else { return nil }
-            return variable(name, planner, decision, mayMove: includes(name))
+            return variable(name, planner, decision, mayMove: includes(name), versions)
         }
         let solver = Solver(variables)
         let solution = solver.solve()
@@ -53,7 +54,8 @@ extension Planner {
 
     /// All that a model may be: what it would take by itself, what it would take without that, and so on; last what it is.
     private func variable(
-        _ name: ModelName, _ planner: ModelPlanner, _ first: ModelPlanner.Decision, mayMove: Bool
+        _ name: ModelName, _ planner: ModelPlanner, _ first: ModelPlanner.Decision, mayMove: Bool,
+        _ versions: [String: [Version]]
     ) -> Solver.Variable? {
         guard let model = desired.models[name] else { return nil }
         var choices: [Solver.Choice] = []
@@ -74,16 +76,19 @@ extension Planner {
         let fixed = choices.isEmpty && mayMove ? first.change?.release : nil
         let active = fixed ?? observed.models[name]?.slot.generation?.release
         choices.append(
-            Solver.Choice(version: active?.version, contentDigest: nil, requires: active.map(requirementsMet) ?? [:]))
+            Solver.Choice(
+                version: active?.version, contentDigest: nil,
+                requires: active.map { requirementsMet($0, versions) } ?? [:]))
         let waiting = first.blocked.filter { $0.obstacle.isWaiting }.map { ($0.version, $0.obstacle.word) }
         return Solver.Variable(
             name: name, repository: model.origin.repository, choices: choices, waiting: waiting)
     }
 
     /// What an active release requires and has: a change must not take it away. What it lacks already decides nothing.
-    private func requirementsMet(_ release: Release) -> [String: VersionRange] {
-        let versions = activeVersions
-        return (release.requires?.models ?? [:]).filter { repository, range in
+    private func requirementsMet(
+        _ release: Release, _ versions: [String: [Version]]
+    ) -> [String: VersionRange] {
+        (release.requires?.models ?? [:]).filter { repository, range in
             (versions[repository] ?? []).contains { range.contains($0, admittingPrereleases: true) }
         }
     }
@@ -104,7 +109,10 @@ extension Planner {
         guard isAnythingRequired else { return }
         while let (name, obstacle) = unfitting(decisions, waiting) {
             waiting.insert(name)
-            decisions[name]?.postpone(obstacle)
+            for member in desired.companions(of: name) where decisions[member]?.change?.isSwitch == true {
+                waiting.insert(member)
+                decisions[member]?.postpone(obstacle)
+            }
         }
     }
 

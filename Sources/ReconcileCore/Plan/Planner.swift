@@ -8,6 +8,8 @@ public struct Planner: Sendable {
     let now: Timestamp
     /// Whether a person said that windows do not count now.
     let overridesWindows: Bool
+    /// Models that failed a moment ago and are left alone for now.
+    let resting: Set<ModelName>
 
     /// Bytes that are never planned with, so that the store can still write its records and its history.
     public static let reserveBytes: Int64 = 16 << 20
@@ -17,8 +19,10 @@ public struct Planner: Sendable {
     /// - Parameter selectors: Each model's selector together with its lock entry.
     public init(
         desired: DesiredState, observed: ObservedState, resolutions: [ModelName: Resolution],
-        selectors: [ModelName: Digest], now: Timestamp, overridesWindows: Bool = false
+        selectors: [ModelName: Digest], now: Timestamp, overridesWindows: Bool = false,
+        resting: Set<ModelName> = []
     ) {
+        self.resting = resting
         self.overridesWindows = overridesWindows
         (self.desired, self.observed, self.resolutions, self.selectors, self.now) =
             (desired, observed, resolutions, selectors, now)
@@ -51,7 +55,7 @@ public struct Planner: Sendable {
         var (decisions, rejected) = satisfyRequirements(planners, includes: includes)
         result.rejected = rejected
         uniteGroups(&decisions)
-        holdDependents(&decisions)
+        holdDependents(&decisions, includes: includes)
         waitForWindows(&decisions)
         for name in decisions.keys.sorted() where includes(name) {
             guard let decision = decisions[name] else { continue }

@@ -26,7 +26,7 @@ struct Solver {
     private let holders: [String: [Int]]
 
     /// LAW 7: a puzzle that is too large is given up, and the best set found so far is taken.
-    private static let nodeLimit = 50_000
+    private static let testLimit = 20_000
 
     /// A puzzle.
     ///
@@ -74,25 +74,39 @@ struct Solver {
         var assignment: [Int: Int] = [:]
         var best: [Int: Int]?
         var bestCost = Int.max
-        var nodes = 0
+        var tests = 0
     }
 
     private func solve(_ component: [Int], into solution: inout [Int]) {
         var search = Search(component: component)
         descend(0, cost: 0, &search)
         for (index, choice) in search.best ?? [:] { solution[index] = choice }
+        if search.tests >= Self.testLimit { improve(component, &solution) }
+    }
+
+    /// Of a puzzle that was given up: every model goes as far as it can while the others stay.
+    private func improve(_ component: [Int], _ solution: inout [Int]) {
+        for index in component {
+            for choice in 0..<solution[index] {
+                var assignment = Dictionary(component.map { ($0, solution[$0]) }) { $1 }
+                assignment[index] = choice
+                guard component.allSatisfy({ fits(assignment, lastAssigned: $0) }) else { continue }
+                solution[index] = choice
+                break
+            }
+        }
     }
 
     /// Depth first, best choices first; a branch that cannot beat the best one is left.
     private func descend(_ depth: Int, cost: Int, _ search: inout Search) {
-        search.nodes += 1
-        guard cost < search.bestCost, search.nodes < Self.nodeLimit else { return }
+        guard cost < search.bestCost, search.tests < Self.testLimit else { return }
         guard depth < search.component.count else {
             (search.best, search.bestCost) = (search.assignment, cost)
             return
         }
         let index = search.component[depth]
         for choice in variables[index].choices.indices {
+            search.tests += 1
             search.assignment[index] = choice
             if fits(search.assignment, lastAssigned: index) { descend(depth + 1, cost: cost + choice, &search) }
         }
@@ -113,7 +127,10 @@ struct Solver {
 
     private func isMet(_ repository: String, _ range: VersionRange, _ assignment: [Int: Int]) -> Bool {
         (holders[repository] ?? []).contains { holder in
-            guard let choice = assignment[holder] else { return true }
+            // What is not decided yet may still become what fits, if it can.
+            guard let choice = assignment[holder] else {
+                return variables[holder].choices.contains { admits(range, $0) }
+            }
             return admits(range, variables[holder].choices[choice])
         }
     }

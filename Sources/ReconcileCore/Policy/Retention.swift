@@ -21,12 +21,15 @@ public enum Retention {
                 $1.directory == active ? 1 : 0, $1.usedAt, $1.directory
             )
         }
-        let useless = Set(model.memory.quarantine.map(\.release))
+        let useless = Set(model.memory.quarantine.filter { $0.set == nil }.map(\.release))
+        // What waits for its window was fetched for that.
+        let prepared = Set((model.memory.checked ?? []).map(\.release))
         let recent = Set(byUse.filter { !useless.contains($0.release.id) }.prefix(keep.last).map(\.directory))
         let expired = byUse.filter { generation in
             let limit = useless.contains(generation.release.id) ? graceSeconds : max(keep.withinSeconds, graceSeconds)
             return generation.directory != active && generation.directory != model.good
-                && generation.release.id != model.memory.hold?.release && !recent.contains(generation.directory)
+                && generation.release.id != model.memory.hold?.release && !prepared.contains(generation.release.id)
+                && !recent.contains(generation.directory)
                 && generation.usedAt.advanced(bySeconds: limit) < now
         }
         return expired.reversed()

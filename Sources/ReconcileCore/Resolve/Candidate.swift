@@ -65,6 +65,14 @@ public enum Obstacle: Codable, Sendable, Hashable {
         }
     }
 
+    /// Whether what is declared contradicts itself, or what a model depends on does not work: somebody must look.
+    public var isConflict: Bool {
+        switch self {
+        case .conflict, .dependency(_, .failing), .dependency(_, .absent): true
+        default: false
+        }
+    }
+
     /// The moment at which it ends by itself, when that is known.
     public var endsAt: Timestamp? {
         switch self {

@@ -52,10 +52,16 @@ public struct Timetable: Sendable {
             let count = (failures[model]?.count ?? 0) + 1
             failures[model] = (count, now.advanced(bySeconds: backoff.seconds(after: count, using: &random)))
         }
-        let spread = intervalSeconds * jitterPercent / 100
-        let next = intervalSeconds + Int64.random(in: -spread...spread, using: &random)
+        let next = nextInterval(using: &random)
+        // A moment that came while the pass ran is not missed: it is looked at again at once.
         let moments = [now.advanced(bySeconds: max(1, next)), edge] + failures.values.map(\.until)
-        due = max(moments.compactMap(\.self).filter { $0 > now }.min() ?? now, now.advanced(bySeconds: 1))
+        due = max(moments.compactMap(\.self).min() ?? now, now.advanced(bySeconds: 1))
+    }
+
+    /// The interval, lengthened or shortened at random, in seconds.
+    public func nextInterval(using random: inout some RandomNumberGenerator) -> Int64 {
+        let spread = intervalSeconds.multipliedReportingOverflow(by: jitterPercent).partialValue / 100
+        return max(1, intervalSeconds + Int64.random(in: -max(0, spread)...max(0, spread), using: &random))
     }
 
     /// A pass could not be made at all.
@@ -66,5 +72,9 @@ public struct Timetable: Sendable {
     }
 
     /// The clock was set back: what was due in an hour of the old clock must not take that hour longer.
-    public mutating func clockMoved(to now: Timestamp) { due = min(due, now.advanced(bySeconds: intervalSeconds)) }
+    public mutating func clockMoved(to now: Timestamp) {
+        due = min(due, now.advanced(bySeconds: intervalSeconds))
+        let latest = now.advanced(bySeconds: backoff.limit)
+        failures = failures.mapValues { ($0.count, min($0.until, latest)) }
+    }
 }

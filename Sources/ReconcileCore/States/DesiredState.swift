@@ -10,6 +10,8 @@ public struct DesiredState: Sendable {
     public let models: [ModelName: DesiredModel]
     /// When models that are no longer declared may be removed: the windows of the common policy.
     public let schedule: Schedule
+    /// The models of each group, sorted.
+    public let groups: [String: [ModelName]]
 
     /// A desired state.
     public init(
@@ -18,19 +20,15 @@ public struct DesiredState: Sendable {
     ) {
         (self.digest, self.facts, self.prune, self.models) = (digest, facts, prune, models)
         self.schedule = schedule
-    }
-
-    /// The models of each group, sorted.
-    public var groups: [String: [ModelName]] {
         var groups: [String: [ModelName]] = [:]
         for model in models.values { if let group = model.group { groups[group, default: []].append(model.name) } }
-        return groups.mapValues { $0.sorted() }
+        self.groups = groups.mapValues { $0.sorted() }
     }
 
     /// A model with all that switch together with it, sorted; itself alone when it has no group.
     public func companions(of model: ModelName) -> [ModelName] {
         guard let group = models[model]?.group else { return [model] }
-        return models.values.filter { $0.group == group }.map(\.name).sorted()
+        return groups[group] ?? [model]
     }
 }
 

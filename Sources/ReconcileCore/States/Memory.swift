@@ -15,7 +15,7 @@ public struct Memory: Codable, Hashable, Sendable {
     public var approvals: [Approval] = []
     /// Releases that worked here, oldest first; the last 64.
     public var confirmed: [Confirmed] = []
-    /// Staged releases that passed their check and wait to be activated; `nil` when there is none.
+    /// The staged release that passed its check and waits to be activated; `nil` when there is none.
     public var checked: [Checked]?
     /// The trial that is open, if one was started.
     public var trial: Trial?
@@ -218,10 +218,9 @@ extension Memory {
         checked?.contains { $0.release == release && $0.trialInputs == trialInputs } ?? false
     }
 
-    /// Remembers that a staged release passed its check; the last eight are kept.
+    /// Remembers that a staged release passed its check; it takes the place of one that waited before it.
     public mutating func noteChecked(_ release: ReleaseID, trialInputs: Digest, at now: Timestamp) {
-        let others = (checked ?? []).filter { $0.release != release }
-        checked = (others + [Checked(release: release, at: now, trialInputs: trialInputs)]).suffix(8)
+        checked = [Checked(release: release, at: now, trialInputs: trialInputs)]
     }
 
     /// The trial without an answer that must not be repeated yet.

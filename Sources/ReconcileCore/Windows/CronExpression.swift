@@ -141,6 +141,15 @@ public struct CronExpression: Hashable, Sendable, CustomStringConvertible {
         return eitherDay ? fitsDay || fitsWeekday : fitsDay && fitsWeekday
     }
 
+    /// The longest time between two beginnings, in seconds, when it begins on every day; `nil` otherwise.
+    var longestPause: Int64? {
+        let minutes = minutesOfDay
+        let isDaily = months == 0x1FFE && (days == 0xFFFF_FFFE || eitherDay && weekdays == 0x7F) && weekdays == 0x7F
+        guard isDaily, let first = minutes.first, let last = minutes.last else { return nil }
+        let pauses = zip(minutes, minutes.dropFirst()).map { $1 - $0 } + [first + 1440 - last]
+        return (pauses.max() ?? 1440) * 60
+    }
+
     /// The minutes of a day at which it begins, in order.
     var minutesOfDay: [Int64] {
         var found: [Int64] = []

@@ -17,12 +17,16 @@ public struct Schedule: Hashable, Sendable {
         return allowing.isEmpty || allowing.contains { $0.covers(moment) }
     }
 
-    /// The first moment from `moment` on at which it is open; `nil` when none is found within eight years.
+    /// How many spans are looked at before it is taken that none opens (LAW 7).
+    private static let effort = 8192
+
+    /// The first moment from `moment` on at which it is open; `nil` when none is found within eight years, or among so many
+    /// spans that deny that nobody can mean it.
     public func opening(atOrAfter moment: Timestamp) -> Timestamp? {
         let (allowing, denying) = (allowing, denying)
         var candidate = moment
         // Each round moves past a whole span that denies, or to the next beginning of one that allows.
-        for _ in 0..<4096 {
+        for _ in 0..<max(16, Self.effort / max(1, windows.count * 8)) {
             if !allowing.isEmpty, !allowing.contains(where: { $0.covers(candidate) }) {
                 let starts = allowing.filter { $0.durationSeconds > 0 }.compactMap { $0.beginning(after: candidate) }
                 guard let next = starts.min() else { return nil }
@@ -34,12 +38,5 @@ public struct Schedule: Hashable, Sendable {
             guard candidate < moment.advanced(bySeconds: 8 * 366 * 86400) else { return nil }
         }
         return nil
-    }
-
-    /// A moment after `moment` at which it may open or close: who looks again then misses nothing. `nil` when it never does.
-    public func edge(after moment: Timestamp) -> Timestamp? {
-        let ends = windows.compactMap { $0.end(ofSpanAt: moment) }
-        let starts = windows.filter { $0.durationSeconds > 0 }.compactMap { $0.beginning(after: moment) }
-        return (ends + starts).filter { $0 > moment }.min()
     }
 }

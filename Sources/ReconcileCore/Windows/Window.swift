@@ -20,10 +20,15 @@ public struct Window: Hashable, Sendable {
     public let durationSeconds: Int64
     /// Whose clock counts.
     public let zone: ZoneRules
+    /// Whether every span goes on until the next begins, for ever.
+    private let isEndless: Bool
 
     /// A window.
     public init(_ kind: Kind, begins: CronExpression, durationSeconds: Int64, zone: ZoneRules = .utc) {
         (self.kind, self.begins, self.durationSeconds, self.zone) = (kind, begins, max(0, durationSeconds), zone)
+        // A day on which the clock is set back is up to some hours longer; with an open hour nothing begins later for that.
+        let slack: Int64 = begins.isHourly || zone == .utc ? 0 : 3 * 3600
+        isEndless = begins.longestPause.map { durationSeconds >= $0 + slack } ?? false
     }
 
     /// How far a beginning is looked for: leap days are at most eight years apart.
@@ -58,6 +63,7 @@ public struct Window: Hashable, Sendable {
 
     /// Whether a moment is within it.
     public func covers(_ moment: Timestamp) -> Bool {
+        if isEndless { return true }
         guard durationSeconds > 0, let begin = beginning(atOrBefore: moment) else { return false }
         return moment < begin.advanced(bySeconds: durationSeconds)
     }
@@ -66,10 +72,11 @@ public struct Window: Hashable, Sendable {
     ///
     /// Spans that touch or overlap are one. One that goes on for long is cut: who waits for its end looks again then.
     func end(ofSpanAt moment: Timestamp) -> Timestamp? {
+        if isEndless { return Timestamp(seconds: .max) }
         guard durationSeconds > 0, var latest = beginning(atOrBefore: moment),
             moment < latest.advanced(bySeconds: durationSeconds)
         else { return nil }
-        for _ in 0..<32 {
+        for _ in 0..<8 {
             guard let next = beginning(atOrBefore: latest.advanced(bySeconds: durationSeconds)), next > latest else {
                 break
             }

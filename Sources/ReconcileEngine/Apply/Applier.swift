@@ -11,6 +11,8 @@ package struct Applier: Sendable {
     /// Where a user's own directory goes that an adoption takes the place of.
     private let aside: FilePath?
     private let judge: Judge
+    /// Writes down what became of changes, as soon as it is known: the pass may go on for hours, or die.
+    private let note: @Sendable ([Outcome]) -> Void
 
     private let gate = DigestGate()
 
@@ -33,8 +35,9 @@ package struct Applier: Sendable {
 
     package init(
         layout: StoreLayout, desired: DesiredState, sources: [String: any ModelSource], settings: Settings,
-        aside: FilePath? = nil, judge: Judge
+        aside: FilePath? = nil, judge: Judge, note: @escaping @Sendable ([Outcome]) -> Void = { _ in }
     ) {
+        self.note = note
         self.layout = layout
         self.desired = desired
         self.sources = sources
@@ -59,7 +62,6 @@ package struct Applier: Sendable {
     private struct Progress {
         var prepared: [ModelName: Prepared] = [:]
         var outcomes: [ModelName: Outcome] = [:]
-        var chronicle: [Outcome] = []
         var inspections: [Inspection] = []
         var queue: RolloutQueue<Void>
     }
@@ -68,13 +70,11 @@ package struct Applier: Sendable {
     package struct Result: Sendable {
         /// An outcome for each change, in their order.
         package let outcomes: [Outcome]
-        /// The same outcomes in the order in which they came about.
-        package let chronicle: [Outcome]
         /// What hooks said meanwhile.
         package let inspections: [Inspection]
 
         /// Nothing was done.
-        static let nothing = Result(outcomes: [], chronicle: [], inspections: [])
+        static let nothing = Result(outcomes: [], inspections: [])
     }
 
     /// Carries out changes. One that fails does not keep those from being carried out that do not depend on it.
@@ -84,7 +84,7 @@ package struct Applier: Sendable {
         try StoreWriter.prepare(layout)
         let removals = RolloutUnit.units(of: changes.filter { $0.action == .remove })
         let units = RolloutUnit.units(of: changes.filter { $0.action != .remove })
-        var progress = Progress(queue: RolloutQueue(units, desired: desired.models))
+        var progress = Progress(queue: RolloutQueue(units, desired: desired.models) { dependencies(of: $0) })
         let fetching = units.flatMap(\.changes).filter { $0.steps.contains(.fetch) }
         let unitOf = Dictionary(units.flatMap { unit in unit.changes.map { ($0.model, unit) } }) { first, _ in first }
         await withTaskGroup(of: (Change, Prepared).self) { group in
@@ -115,8 +115,7 @@ package struct Applier: Sendable {
             await rollOut(unit, &progress)
         }
         return Result(
-            outcomes: changes.compactMap { progress.outcomes[$0.model] }, chronicle: progress.chronicle,
-            inspections: progress.inspections)
+            outcomes: changes.compactMap { progress.outcomes[$0.model] }, inspections: progress.inspections)
     }
 
     private func isPrepared(_ unit: RolloutUnit, _ progress: Progress) -> Bool {
@@ -168,8 +167,10 @@ package struct Applier: Sendable {
         let start = ContinuousClock.now
         let result = await results(of: unit, progress)
         let elapsed = ContinuousClock.now - start
-        for change in unit.changes {
+        var ended: [Outcome] = []
+        for planned in unit.changes {
             var bytes: Int64 = 0
+            let change = result.changes[planned.model] ?? planned
             let prepared = progress.prepared[change.model]
             if case .ready(let fetched?) = prepared?.preparation { bytes = fetched.receivedBytes }
             let spent = (elapsed + (prepared?.spent ?? .zero)).components
@@ -177,9 +178,10 @@ package struct Applier: Sendable {
                 change: change, result: result.results[change.model] ?? .skipped,
                 milliseconds: spent.seconds * 1000 + spent.attoseconds / 1_000_000_000_000_000, receivedBytes: bytes)
             progress.outcomes[change.model] = outcome
-            progress.chronicle.append(outcome)
+            ended.append(outcome)
             settings.report(.ended(outcome))
         }
+        note(ended)
         progress.inspections += result.inspections
         progress.queue.finish(unit)
     }
@@ -209,6 +211,12 @@ package struct Applier: Sendable {
         }
     }
 
+    /// The models that must have changed before a unit does: what any model of its group depends on.
+    private func dependencies(of unit: RolloutUnit) -> Set<ModelName> {
+        let companions = Set(unit.changes.flatMap { desired.companions(of: $0.model) })
+        return Set(companions.flatMap { desired.models[$0]?.dependsOn ?? [] }).subtracting(companions)
+    }
+
     private func firstUnready(_ unit: RolloutUnit, _ progress: Progress) -> (ModelName, Preparation)? {
         for change in unit.changes {
             switch progress.prepared[change.model]?.preparation {
@@ -223,10 +231,12 @@ package struct Applier: Sendable {
     /// A model that the unit depends on and that did not get through in this pass.
     private func failedDependency(of unit: RolloutUnit, _ outcomes: [ModelName: Outcome]) -> ModelName? {
         guard unit.changes.contains(where: \.startsTrial) else { return nil }
-        return unit.changes.flatMap { desired.models[$0.model]?.dependsOn ?? [] }.sorted().first { other in
-            guard !unit.contains(other), let outcome = outcomes[other] else { return false }
+        return dependencies(of: unit).sorted().first { other in
+            guard let outcome = outcomes[other] else { return false }
             switch outcome.result {
-            case .done, .skipped: return false
+            // What was only prepared, because its window has closed meanwhile, is not there yet.
+            case .done: return outcome.change.onlyPrepares && unit.changes.contains { !$0.onlyPrepares }
+            case .skipped: return false
             case .failed, .rolledBack, .halted, .interrupted: return true
             }
         }
@@ -304,6 +314,7 @@ extension RolloutRunner.Result {
     /// The same kind of result for each change of a unit that was not begun.
     fileprivate static func of(_ unit: RolloutUnit, _ result: (Change) -> Outcome.Result) -> Self {
         Self(
-            results: Dictionary(unit.changes.map { ($0.model, result($0)) }) { first, _ in first }, inspections: [])
+            results: Dictionary(unit.changes.map { ($0.model, result($0)) }) { first, _ in first }, changes: [:],
+            inspections: [])
     }
 }

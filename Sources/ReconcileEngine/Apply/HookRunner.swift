@@ -110,7 +110,8 @@ package struct HookRunner: Sendable {
             let result = try await run(
                 executable, arguments: Arguments(Array(words.dropFirst())), environment: .inherit.updating(environment),
                 workingDirectory: directory.isEmpty ? nil : FilePath(directory), platformOptions: options,
-                input: .string(input), output: .sequence, error: .combinedWithOutput
+                input: .fileDescriptor(try Self.standardInput(input), closeAfterSpawningProcess: true),
+                output: .sequence, error: .combinedWithOutput
             ) { execution in
                 let group = execution.processIdentifier.value
                 return await watch.follow(execution.standardOutput, of: group, limit: limit)
@@ -124,6 +125,24 @@ package struct HookRunner: Sendable {
         } catch {
             try Task.checkCancellation()
             return (.undecided("it could not be started: \(Self.words(for: error, program))"), "")
+        }
+    }
+
+    /// What a program reads: a file that nobody else sees. A pipe would end this process by SIGPIPE when the program does
+    /// not read it.
+    private static func standardInput(_ text: String) throws -> FileDescriptor {
+        guard !text.isEmpty else { return try .open("/dev/null", .readOnly) }
+        let directory = FileManager.default.temporaryDirectory.path()
+        let path = FilePath(directory).appending("reconcile-\(UInt64.random(in: 0...UInt64.max))")
+        let file = try FileDescriptor.open(
+            path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
+        unlink(path.string)
+        do {
+            try file.writeAll(toAbsoluteOffset: 0, text.utf8)
+            return file
+        } catch {
+            try? file.close()
+            throw error
         }
     }
 

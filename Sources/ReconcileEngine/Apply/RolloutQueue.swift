@@ -4,13 +4,19 @@ import ReconcileCore
 /// that it depends on, and a release after the changes of the models that it requires.
 struct RolloutQueue<Element> {
     private let desired: [ModelName: DesiredModel]
+    private let dependencies: (RolloutUnit) -> Set<ModelName>
     private var pending: [ModelName: Change]
     private var pendingRepositories: [String: Int] = [:]
     private var free: ArraySlice<(unit: RolloutUnit, element: Element)> = []
     private var held: [(unit: RolloutUnit, element: Element)] = []
 
-    init(_ units: [RolloutUnit], desired: [ModelName: DesiredModel]) {
+    /// - Parameter dependencies: The models that a unit must wait for.
+    init(
+        _ units: [RolloutUnit], desired: [ModelName: DesiredModel],
+        dependencies: @escaping (RolloutUnit) -> Set<ModelName>
+    ) {
         self.desired = desired
+        self.dependencies = dependencies
         pending = [:]
         for change in units.flatMap(\.changes) {
             pending[change.model] = change
@@ -47,15 +53,12 @@ struct RolloutQueue<Element> {
     }
 
     private func mayGo(_ unit: RolloutUnit) -> Bool {
-        unit.changes.allSatisfy { change in
-            let isFree = (desired[change.model]?.dependsOn ?? []).allSatisfy { other in
-                pending[other] == nil || unit.contains(other)
+        guard dependencies(unit).allSatisfy({ pending[$0] == nil }) else { return false }
+        return unit.changes.allSatisfy { change in
+            (change.release?.requires?.models ?? [:]).keys.allSatisfy { repository in
+                let own = unit.changes.count { desired[$0.model]?.origin.repository == repository }
+                return pendingRepositories[repository, default: 0] <= own
             }
-            return isFree
-                && (change.release?.requires?.models ?? [:]).keys.allSatisfy { repository in
-                    let own = unit.changes.count { desired[$0.model]?.origin.repository == repository }
-                    return pendingRepositories[repository, default: 0] <= own
-                }
         }
     }
 }

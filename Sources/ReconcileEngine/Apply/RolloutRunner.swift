@@ -45,6 +45,8 @@ package struct RolloutRunner {
     package struct Result: Sendable {
         /// For each member with a change.
         package let results: [ModelName: Outcome.Result]
+        /// What was carried out, which may be less than what was planned.
+        package let changes: [ModelName: Change]
         /// What hooks said meanwhile.
         package let inspections: [Inspection]
     }
@@ -90,7 +92,8 @@ package struct RolloutRunner {
     private func finish(_ ending: Rollout.Ending) -> Result {
         var results: [ModelName: Outcome.Result] = [:]
         for member in members where member.change != nil { results[member.model] = result(ending, of: member) }
-        return Result(results: results, inspections: inspections)
+        let changes = members.compactMap { member in member.change.map { (member.model, $0) } }
+        return Result(results: results, changes: Dictionary(changes) { $1 }, inspections: inspections)
     }
 
     private func result(_ ending: Rollout.Ending, of member: RolloutMember) -> Outcome.Result {
@@ -160,6 +163,7 @@ package struct RolloutRunner {
             for index in members.indices where takesPart(members[index], in: .stage) {
                 members[index].directory = try await stage(members[index])
                 inspections.append(try .verified(members[index].model, members[index].staged().release, at: now))
+                if !takesPart(members[index], in: .check) { try notePrepared(index) }
             }
             return .done
         case .check: return try await check()
@@ -199,11 +203,16 @@ package struct RolloutRunner {
             let member = members[index]
             let event = try await ask(.check, member, member.staged())
             guard event == .done else { return event }
-            guard member.change?.onlyPrepares == true, let release = member.change?.to else { continue }
-            members[index].memory.noteChecked(release, trialInputs: member.trialInputs, at: now)
-            try writer.remember(members[index].memory, of: member.model)
+            try notePrepared(index)
         }
         return .done
+    }
+
+    /// Remembers that a release is ready to be activated, so that it is not checked again, and not deleted, until then.
+    private mutating func notePrepared(_ index: Int) throws {
+        guard let change = members[index].change, change.onlyPrepares, let release = change.to else { return }
+        members[index].memory.noteChecked(release, trialInputs: members[index].trialInputs, at: now)
+        try writer.remember(members[index].memory, of: members[index].model)
     }
 
     /// Moves the link. A trial is remembered first, so that a full disk is noticed while nothing has changed.
@@ -319,8 +328,12 @@ package struct RolloutRunner {
 
     /// Asks about the predecessors even when the pass was cancelled: what was begun is brought to its end, but in a hurry then.
     private func askUncancelled(_ stage: HookStage) async -> Rollout.Event {
-        let limit = Task.isCancelled ? Self.hurriedSeconds : nil
+        let deadline = Task.isCancelled ? ContinuousClock.now + .seconds(Self.hurriedSeconds) : nil
+        var event = Rollout.Event.done
         for member in members {
+            // A probe that says no is enough; of a reload every program must hear.
+            guard event == .done || stage == .reload else { break }
+            let limit = deadline.map { max(1, Int64(($0 - ContinuousClock.now).components.seconds)) }
             guard let hook = member.hook(stage), let old = member.predecessor,
                 member.change != nil || stage == .probe
             else { continue }
@@ -335,12 +348,12 @@ package struct RolloutRunner {
             }.value
             switch answer {
             case .works: continue
-            case .broken(let detail): return .broken(detail)
-            case .timedOut(let detail): return .timedOut(detail)
-            case .undecided(let detail): return .undecided(detail)
+            case .broken(let detail): event = .broken(detail)
+            case .timedOut(let detail): event = .timedOut(detail)
+            case .undecided(let detail): event = .undecided(detail)
             }
         }
-        return .done
+        return event
     }
 
     // MARK: Memory

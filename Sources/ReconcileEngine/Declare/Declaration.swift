@@ -25,6 +25,31 @@ package struct Declaration: Sendable {
         let windows: [(mark: Mark, models: [ModelName])]
     }
 
+    /// The lock that was read together with the files; otherwise it is read when it is needed.
+    var pinnedLock: PinnedLock?
+
+    /// A lock, or that there was none.
+    struct PinnedLock: Sendable {
+        let found: (lock: Lockfile, digest: Digest)?
+    }
+
+    /// The lock.
+    ///
+    /// - Throws: ``Fault`` of kind `fileDamaged`, `formatUnknown` or `system`.
+    func readLock() throws -> (lock: Lockfile, digest: Digest)? {
+        if let pinnedLock { return pinnedLock.found }
+        return try Lockfile.read(lockPath)
+    }
+
+    /// The declaration together with the lock as it is now, so that both stay in force together.
+    ///
+    /// - Throws: As ``readLock()``.
+    func pinningLock() throws -> Declaration {
+        var pinned = self
+        pinned.pinnedLock = PinnedLock(found: try Lockfile.read(lockPath))
+        return pinned
+    }
+
     /// What is allowed, and yet is hardly meant: windows that never open.
     package func warnings(at now: Timestamp) -> [Problem] {
         places.windows.compactMap { place in

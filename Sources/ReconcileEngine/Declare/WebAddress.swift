@@ -25,9 +25,11 @@ enum WebAddress {
     static func withoutSecrets(_ text: String) -> String {
         var parts = text.split(separator: "://", omittingEmptySubsequences: false).map(String.init)
         for index in parts.indices.dropFirst() {
-            let host = parts[index].prefix { !$0.isWhitespace && $0 != "/" && $0 != "'" && $0 != "\"" }
-            guard let sign = host.lastIndex(of: "@") else { continue }
-            parts[index] = String(parts[index][parts[index].index(after: sign)...])
+            // A password may hold a slash: up to the last “@” before a space, all may be secret.
+            let host = parts[index].prefix { !$0.isWhitespace && $0 != "'" && $0 != "\"" }
+            var shown = host.lastIndex(of: "@").map { host[host.index(after: $0)...] } ?? host
+            if let query = shown.firstIndex(of: "?") { shown = shown[..<query] }
+            parts[index] = String(shown + parts[index][host.endIndex...])
         }
         return parts.joined(separator: "://")
     }

@@ -79,15 +79,27 @@ struct NewsBook: Sendable {
         return ((text ?? nil) ?? nil).flatMap { Timestamp($0) }
     }
 
-    /// Notes how a delivery went.
+    /// Notes that something arrived.
     ///
-    /// - Parameter next: When it is tried again; `nil` when it was delivered or given up.
-    func note(_ item: Item, isDelivered: Bool, next: Timestamp?) -> String? {
+    /// - Returns: Why it could not be noted.
+    func settle(_ item: Item) -> String? {
+        history.write { database in
+            try database.execute(
+                sql: "UPDATE news SET state = 'told' WHERE receiver = ? AND identity = ?",
+                arguments: [item.receiver, item.identity])
+        }
+    }
+
+    /// Notes an attempt.
+    ///
+    /// - Parameter next: When it is tried again, should it fail; `nil` when it is then given up.
+    /// - Returns: Why it could not be noted.
+    func note(_ item: Item, next: Timestamp?) -> String? {
         history.write { database in
             try database.execute(
                 sql: "UPDATE news SET attempts = attempts + 1, due = ?, state = ? WHERE receiver = ? AND identity = ?",
                 arguments: [
-                    next?.seconds ?? 0, isDelivered ? "told" : next == nil ? "given up" : "waiting", item.receiver,
+                    next?.seconds ?? 0, next == nil ? "given up" : "waiting", item.receiver,
                     item.identity,
                 ])
         }

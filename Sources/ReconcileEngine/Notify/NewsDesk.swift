@@ -6,18 +6,15 @@ struct NewsDesk: Sendable {
     let plan: Plan
     let info: PassInfo
 
-    /// What is told after a pass.
+    /// What is told after a pass, beside what became of its changes.
     ///
     /// - Parameters:
     ///   - available: Releases that were not known before and wait.
     ///   - transitions: Conditions that changed.
-    func news(of outcomes: [Outcome], available: [Plan.Blocked], _ transitions: [Transition]) -> [News] {
+    ///   - outcomes: What was told already; it is not told again as a condition.
+    func news(available: [Plan.Blocked], _ transitions: [Transition], told outcomes: [Outcome]) -> [News] {
         let told = Set(outcomes.compactMap { $0.newsKind == nil ? nil : $0.change.model })
-        return available.map(news) + outcomes.compactMap(news)
-            + transitions.compactMap { transition in
-                // What an outcome has told is not told again as a condition.
-                told.contains(transition.model) ? nil : news(of: transition)
-            }
+        return available.map(news) + transitions.filter { !told.contains($0.model) }.compactMap(news)
     }
 
     /// The models whose trouble is over.
@@ -55,7 +52,8 @@ struct NewsDesk: Sendable {
         return candidates.compactMap(\.release).first { $0.id == release }?.changelog
     }
 
-    private func news(of outcome: Outcome) -> News? {
+    /// What became of a change; `nil` when that is no news.
+    func news(of outcome: Outcome) -> News? {
         guard let kind = outcome.newsKind else { return nil }
         let change = outcome.change
         let to = change.to?.version.description ?? ""
@@ -88,7 +86,8 @@ struct NewsDesk: Sendable {
         let condition = transition.now
         let changed = transition.before?.status != condition.status
         switch (condition.type, condition.status) {
-        case (.degraded, true) where changed || (transition.before?.reason == "SourceUnknown"):
+        case (.degraded, true)
+        where changed || (transition.before?.reason == "SourceUnknown" && condition.reason != "SourceUnknown"):
             return news(
                 .degraded, transition.model, message: condition.message,
                 command: "reconcile explain \(transition.model)")

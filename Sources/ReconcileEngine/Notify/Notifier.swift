@@ -47,34 +47,40 @@ package struct Notifier: Sendable {
     /// Brings what is due. What does not arrive is tried again with growing pauses, by a later pass if need be.
     ///
     /// - Parameter limit: How long this may take in all.
-    package func deliver(within limit: Duration) async {
-        guard !receivers.isEmpty else { return }
+    /// - Returns: Whether what was brought could be noted; if not, nothing more is brought for now, lest it be brought twice.
+    @discardableResult
+    package func deliver(within limit: Duration) async -> Bool {
+        guard !receivers.isEmpty else { return true }
         let deadline = ContinuousClock.now + limit
         for item in book.due(at: settings.clock()) {
-            guard ContinuousClock.now < deadline, !Task.isCancelled else { return }
+            guard ContinuousClock.now < deadline, !Task.isCancelled else { return true }
             guard let receiver = receivers.first(where: { $0.name == item.receiver }) else {
                 // Whom the file no longer names is told nothing more.
-                _ = book.note(item, isDelivered: false, next: nil)
+                guard book.note(item, next: nil) == nil else { return false }
                 continue
             }
-            await deliver(item, to: receiver)
+            guard await deliver(item, to: receiver) else { return false }
         }
+        return true
     }
 
-    private func deliver(_ item: NewsBook.Item, to receiver: Receiver) async {
+    private func deliver(_ item: NewsBook.Item, to receiver: Receiver) async -> Bool {
+        let pause = Backoff(base: 2, limit: 3600).seconds(after: item.attempts + 1)
+        let isLast = item.attempts + 1 >= receiver.attempts
+        let next = isLast ? nil : settings.clock().advanced(bySeconds: pause)
+        // Noted before it is tried: where nothing can be noted, it would be brought again and again.
+        guard book.note(item, next: next) == nil else { return false }
         do {
             let id = Hashing.digest(of: item.identity).description
             try await Courier(receiver: receiver).deliver(item.body, id: id)
-            _ = book.note(item, isDelivered: true, next: nil)
+            return book.settle(item) == nil
         } catch is CancellationError {
-            return
+            return true
         } catch {
-            let isLast = item.attempts + 1 >= receiver.attempts
-            let pause = Backoff(base: 2, limit: 3600).seconds(after: item.attempts + 1)
-            _ = book.note(item, isDelivered: false, next: isLast ? nil : settings.clock().advanced(bySeconds: pause))
             let why = (error as? Fault).map { Wording.message(for: $0).summary } ?? "\(error)"
             let end = isLast ? "it was given up" : "tried again in \(pause) s"
             settings.report(.warning("news did not reach \(receiver.shownName): \(why) \(end)"))
+            return true
         }
     }
 }

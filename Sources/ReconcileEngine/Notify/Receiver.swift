@@ -35,11 +35,15 @@ package struct Receiver: Sendable, Hashable {
 
     /// What identifies the receiver where it is written down what it was told; holds no secret.
     package var name: String {
-        switch address {
-        case .webhook(let secret): "webhook \(Hashing.digest(of: "\(secret)").short)"
-        case .exec(let command, _): "exec \(command.joined(separator: " "))"
-        case .file(let path): "file \(path)"
-        }
+        let kind =
+            switch address {
+            case .webhook: "webhook"
+            case .exec: "exec"
+            case .file: "file"
+            }
+        let wanted = (kinds ?? []).map(\.rawValue).sorted().joined(separator: ",")
+        let all = "\(address) \(template) \(wanted) \(minimumPriority) \(String(describing: secret))"
+        return "\(kind) \(Hashing.digest(of: all).short)"
     }
 
     /// Whether it wants to hear of something.

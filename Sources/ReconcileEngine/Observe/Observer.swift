@@ -80,6 +80,12 @@ package struct Observer: Sendable {
             model.generations.append(found.generation)
             restamps[active] = found.restamp
         }
+        // A good link that is lost or leads nowhere makes no trial of what worked here before and was not touched since.
+        if let id = model.slot.generation?.release.id, model.goodGeneration == nil, model.memory.trial == nil,
+            model.memory.confirmed.contains(where: { $0.release == id })
+        {
+            model.good = active
+        }
         model.generations.sort { $0.directory < $1.directory }
         return (model, restamps)
     }

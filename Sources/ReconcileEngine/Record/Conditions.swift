@@ -4,7 +4,8 @@ import ReconcileCore
 struct Conditions {
     let desired: DesiredModel?
     let observed: ObservedModel
-    let selector: Digest?
+    /// The hold in effect.
+    let hold: Memory.Hold?
     /// What waits, as the last pass found.
     let blocked: [Plan.Blocked]
     /// What is broken, as the last pass found.
@@ -44,9 +45,12 @@ struct Conditions {
         if let bad = blocked.first(where: { $0.obstacle.isProblem }) {
             return condition(.ready, false, "DidNotWork", "\(bad.version) \(Wording.words(for: bad).why)")
         }
-        let isHeld = observed.memory.hold(at: now, selector: selector) != nil
-        if !isHeld, let desired, !desired.range.contains(version, admittingPrereleases: true) {
-            return condition(.ready, false, "NotAsDeclared", problems.first.map(words) ?? "\(version) is not in the range")
+        if hold == nil, let desired, !desired.range.contains(version, admittingPrereleases: true) {
+            return condition(
+                .ready, false, "NotAsDeclared", problems.first.map(words) ?? "\(version) is not in the range")
+        }
+        if hold == nil, let desired, !problems.isEmpty, desired.origin != active.release.origin {
+            return condition(.ready, false, "NotAsDeclared", "\(version) is from \(active.release.origin)")
         }
         if let problem = problems.first { return condition(.ready, true, "SourceUnknown", words(problem)) }
         if let waiting = blocked.first(where: { $0.obstacle.isAnnounced }) {
@@ -66,7 +70,8 @@ struct Conditions {
     private var degraded: Condition {
         if let failure { return condition(.degraded, true, "Failed", failure) }
         if let problem = problems.first {
-            return condition(.degraded, true, problem.isOfSource && problem.mayPass ? "SourceUnknown" : "Problem", words(problem))
+            return condition(
+                .degraded, true, problem.isOfSource && problem.mayPass ? "SourceUnknown" : "Problem", words(problem))
         }
         if let bad = blocked.first(where: { $0.obstacle.isProblem }) {
             return condition(.degraded, true, "DidNotWork", "\(bad.version) \(Wording.words(for: bad).why)")
@@ -75,7 +80,7 @@ struct Conditions {
     }
 
     private var held: Condition {
-        guard let hold = observed.memory.hold(at: now, selector: selector) else {
+        guard let hold else {
             return condition(.held, false, "NotHeld")
         }
         let reason = hold.reason.map { ": \($0)" } ?? ""

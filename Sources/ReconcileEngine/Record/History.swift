@@ -111,7 +111,10 @@ package struct History: Sendable {
                 count += 1
                 let hash = row["hash"] as String? ?? ""
                 let expected = Act(row).map { Self.hash(of: $0, after: head) }
-                if broken == nil, row["previous"] != head || expected != hash { broken = row["id"] }
+                // The numbers have no gaps, because a row that was not written takes none.
+                let (number, previous): (Int64?, String?) = (row["id"], row["previous"])
+                let isNext = number == Int64(count) && previous == head && expected == hash
+                if broken == nil, !isNext { broken = number }
                 head = hash
             }
             return Verification(acts: count, head: head, brokenAt: broken)

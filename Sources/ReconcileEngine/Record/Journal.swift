@@ -26,8 +26,25 @@ struct Journal: Sendable {
         settings.report(.passBegan(info))
         guard hasStore, !plan.changes.isEmpty else { return }
         let names = plan.changes.filter { $0.startsTrial && !$0.onlyPrepares }.map(\.model)
+        guard !names.isEmpty else { return }
         let page = ConditionBook(history).page()
-        update(page, names: names, changing: Set(names), failures: [:], states: survey.observation.state.models)
+        // What was broken stays so until the pass has shown otherwise.
+        update(
+            page, names: names, changing: Set(names), failures: [:], states: survey.observation.state.models,
+            kinds: [.ready, .progressing])
+    }
+
+    /// Changes came to their end: written down and put down as news at once, because the pass may go on for hours.
+    func note(_ outcomes: [Outcome]) {
+        guard hasStore else { return }
+        let acts = outcomes.compactMap(act(of:))
+        if let warning = history.append(acts) { settings.report(.warning(warning)) }
+        let desk = NewsDesk(survey: survey, plan: plan, info: info)
+        notifier.post(outcomes.compactMap(desk.news(of:)), ending: desk.ended([], outcomes))
+    }
+
+    private var notifier: Notifier {
+        Notifier(history: history, receivers: survey.declaration.receivers, settings: settings)
     }
 
     /// The pass has ended: what became of its changes, and what is true now.
@@ -51,12 +68,17 @@ struct Journal: Sendable {
         let transitions = update(
             page, names: names, changing: [], failures: failures, states: states, inspections: applied.inspections)
         let available = announce(transitions, page)
-        record(applied.chronicle, available)
-        let reporter = NewsDesk(survey: survey, plan: plan, info: info)
-        let notifier = Notifier(history: history, receivers: survey.declaration.receivers, settings: settings)
-        let news = reporter.news(of: applied.outcomes, available: available, transitions)
-        notifier.post(news, ending: reporter.ended(transitions, applied.outcomes))
-        notifier.remind(of: reporter.troubles(names, transitions, page), at: survey.now)
+        let acts = available.compactMap { blocked -> Act? in
+            guard let digest = blocked.contentDigest else { return nil }
+            let to = ReleaseID(version: blocked.version, contentDigest: digest).words
+            return act("available", blocked.model, to: to, detail: Wording.words(for: blocked).why)
+        }
+        if let warning = history.append(acts) { settings.report(.warning(warning)) }
+        let desk = NewsDesk(survey: survey, plan: plan, info: info)
+        let notifier = notifier
+        notifier.post(
+            desk.news(available: available, transitions, told: applied.outcomes), ending: desk.ended(transitions, []))
+        notifier.remind(of: desk.troubles(names, transitions, page), at: survey.now)
         if newsPatience > .zero { await notifier.deliver(within: newsPatience) }
     }
 
@@ -66,20 +88,24 @@ struct Journal: Sendable {
     @discardableResult
     private func update(
         _ page: ConditionBook.Page, names: [ModelName], changing: Set<ModelName>, failures: [ModelName: String],
-        states: [ModelName: ObservedModel], inspections: [Inspection] = []
+        states: [ModelName: ObservedModel], inspections: [Inspection] = [],
+        kinds: Set<Condition.Kind> = Set(Condition.Kind.allCases)
     ) -> [Transition] {
+        let desired = survey.declaration.desired
+        let observed = ObservedState(models: states)
         let blocked = Dictionary(grouping: plan.blocked, by: \.model)
         let problems = Dictionary(grouping: plan.problems.filter { $0.model != nil }) { $0.model }
         var transitions: [Transition] = []
         var changed: [ModelName: [Condition]] = [:]
         for name in names {
             let conditions = Conditions(
-                desired: survey.declaration.desired.models[name], observed: states[name] ?? ObservedModel(),
-                selector: survey.selectors[name], blocked: blocked[name] ?? [], problems: problems[name] ?? [],
+                desired: desired.models[name], observed: states[name] ?? ObservedModel(),
+                hold: desired.hold(of: name, observed, survey.selectors, at: survey.now), blocked: blocked[name] ?? [],
+                problems: problems[name] ?? [],
                 failure: failures[name], isChanging: changing.contains(name), now: survey.now
             ).all
             let before = page.models[name] ?? []
-            for var condition in conditions {
+            for var condition in conditions where kinds.contains(condition.type) {
                 let old = before.first { $0.type == condition.type }
                 if let old, old.status == condition.status { condition.since = old.since }
                 guard old != condition else { continue }
@@ -120,27 +146,19 @@ struct Journal: Sendable {
         (try? history.hasAct("available", model, to: release.words)) ?? false
     }
 
-    private func record(_ outcomes: [Outcome], _ available: [Plan.Blocked]) {
-        let units = RolloutUnit.units(of: outcomes.map(\.change))
-        var acts = available.compactMap { blocked -> Act? in
-            guard let digest = blocked.contentDigest else { return nil }
-            let to = ReleaseID(version: blocked.version, contentDigest: digest).words
-            return act("available", blocked.model, to: to, detail: Wording.words(for: blocked).why)
+    private func act(of outcome: Outcome) -> Act? {
+        guard let kind = outcome.actKind else { return nil }
+        let change = outcome.change
+        var made = act(
+            kind, change.model, from: change.from?.words, to: change.to?.words, detail: outcome.actDetail)
+        if let reason = survey.options.windowOverride, change.startsTrial {
+            made.detail = [made.detail, "windows overridden: \(reason)"].compactMap(\.self).joined(separator: "; ")
         }
-        for outcome in outcomes {
-            let unit = units.firstIndex { $0.contains(outcome.change.model) } ?? 0
-            guard let kind = outcome.actKind else { continue }
-            var made = act(
-                kind, outcome.change.model, from: outcome.change.from?.words, to: outcome.change.to?.words,
-                detail: outcome.actDetail)
-            if let reason = survey.options.windowOverride, outcome.change.startsTrial {
-                made.detail = [made.detail, "windows overridden: \(reason)"].compactMap(\.self).joined(separator: "; ")
-            }
-            (made.rollout, made.milliseconds) = ("\(info.id)-\(unit + 1)", outcome.milliseconds)
-            (made.bytes, made.reusedBytes) = (outcome.receivedBytes, outcome.change.bytes.reused)
-            acts.append(made)
-        }
-        if let warning = history.append(acts) { settings.report(.warning(warning)) }
+        (made.rollout, made.milliseconds) = (
+            "\(info.id)-\(change.group ?? change.model.description)", outcome.milliseconds
+        )
+        (made.bytes, made.reusedBytes) = (outcome.receivedBytes, change.bytes.reused)
+        return made
     }
 
     private func act(
@@ -165,14 +183,21 @@ extension Outcome {
     /// What the history calls it; `nil` when nothing happened.
     var actKind: String? {
         switch result {
-        case .skipped, .interrupted: nil
+        case .skipped: nil
+        case .interrupted: "interrupted"
         case .done:
             switch change.action {
             case .remove: "removed"
             case .repair: "repaired"
             case .install, .replace, .relabel: change.onlyPrepares ? "prepared" : "confirmed"
             }
-        case .failed(let fault): if case .heldBack = fault.kind { "heldBack" } else { "failed" }
+        case .failed(let fault):
+            switch fault.kind {
+            // Another process is at work: that says nothing about the release.
+            case .busy: nil
+            case .heldBack: "heldBack"
+            default: "failed"
+            }
         case .rolledBack: "rolledBack"
         case .halted: "halted"
         }
@@ -191,7 +216,7 @@ extension Outcome {
     fileprivate var failure: String? {
         switch result {
         case .done, .skipped, .interrupted: nil
-        case .failed(let fault): Wording.message(for: fault).summary
+        case .failed(let fault): if case .busy = fault.kind { nil } else { Wording.message(for: fault).summary }
         case .rolledBack(let cause, _, _): "\(change.to?.version.description ?? "") was rolled back: \(cause)"
         case .halted(let cause): cause
         }

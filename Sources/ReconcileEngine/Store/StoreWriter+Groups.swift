@@ -11,7 +11,8 @@ extension StoreWriter {
     /// - Parameters:
     ///   - wanted: The generation of each model of the group.
     ///   - departing: Models whose first release did not work, so that nothing of them is active any more.
-    /// - Throws: ``Fault`` of kind `system` or `occupied`; the group is then where it was.
+    /// - Throws: ``Fault`` of kind `system` or `occupied`. Models that were there before are then all where they were, or all
+    ///   where they are to be; the next pass goes on from there.
     package func switchGroup(
         _ group: String, to wanted: [ModelName: String], departing: Set<ModelName> = []
     ) throws {
@@ -41,31 +42,48 @@ extension StoreWriter {
         }
     }
 
-    /// Makes what is active of a group the last good set.
+    /// Makes what is active of a group the last good set, in one rename for all that had a good one before.
     ///
+    /// A model that does not lead through the group (it was declared into it while a trial was open) is left as it is.
     /// - Throws: ``Fault`` of kind `system`.
     package func confirmGroup(_ group: String, _ members: [ModelName]) throws {
         guard let set = DiskReader.destination(of: layout.groupActive(group)) else {
             throw Fault(.bug(detail: "the group \(group) has nothing active"))
         }
-        try disk.setLink(layout.groupGood(group), to: set)
-        for model in members {
-            let destination = layout.goodDestination(model, group: group)
-            guard DiskReader.destination(of: layout.good(model)) != destination else { continue }
-            try disk.setLink(layout.good(model), to: destination)
+        let inside = members.filter { reader.group(of: $0) == group }.sorted()
+        var good: [ModelName: String] = [:]
+        for model in inside { good[model] = reader.goodDirectory(of: model) }
+        func isOutside(_ model: ModelName) -> Bool {
+            layout.group(of: model, inLink: DiskReader.destination(of: layout.good(model))) != group
         }
+        func bringIn(_ models: [ModelName]) throws {
+            for model in models where isOutside(model) {
+                try disk.setLink(layout.good(model), to: layout.goodDestination(model, group: group))
+            }
+        }
+        let newcomers = inside.filter { good[$0] != nil && isOutside($0) }
+        if !newcomers.isEmpty {
+            try point(layout.groupGood(group), at: try makeSet(group, good), group)
+            try bringIn(newcomers)
+        }
+        if DiskReader.destination(of: layout.groupGood(group)) != set {
+            try disk.setLink(layout.groupGood(group), to: set)
+        }
+        try bringIn(inside)
     }
 
-    /// Gives models that are no longer in a group links of their own, to where they are: the group's next set lacks them.
+    /// Gives models that are no longer in a group links of their own, to where they are: the group's next sets lack them.
     private func releaseLeavers(_ group: String, staying: Set<ModelName>) throws {
         let sets = [layout.groupActive(group), layout.groupGood(group)]
-        let found = try sets.flatMap { try reader.members(ofSet: $0).keys }
-        for model in Set(found).subtracting(staying).sorted() where reader.group(of: model) == group {
-            let good = reader.goodDirectory(of: model)
-            if let active = reader.activeDirectory(of: model) {
+        let found = Set(try sets.flatMap { try reader.members(ofSet: $0).keys })
+        for model in found.subtracting(staying).sorted() {
+            if reader.group(of: model) == group, let active = reader.activeDirectory(of: model) {
                 try disk.setLink(layout.link(model), to: layout.linkDestination(model, active))
             }
-            if let good { try disk.setLink(layout.good(model), to: layout.goodDestination(model, good)) }
+            let good = layout.group(of: model, inLink: DiskReader.destination(of: layout.good(model)))
+            if good == group, let directory = reader.goodDirectory(of: model) {
+                try disk.setLink(layout.good(model), to: layout.goodDestination(model, directory))
+            }
         }
     }
 

@@ -37,7 +37,7 @@ package struct FileOrigin: DesiredStateOrigin {
 
     package func refresh() async throws {}
 
-    package func preview() async throws -> Declaration { try DesiredStateLoader(paths: paths).load() }
+    package func preview() async throws -> Declaration { try DesiredStateLoader(paths: paths).load().pinningLock() }
 
     package func adopt() async throws -> Declaration { try await preview() }
 }

@@ -46,21 +46,16 @@ package struct GitOrigin: DesiredStateOrigin {
     /// - Throws: ``Fault`` of kind `busy` when another process has it, `unusable` when git cannot make it.
     package init(_ options: Options) async throws {
         self.options = options
-        guard !options.url.hasPrefix("-"), !options.branch.hasPrefix("-"), !options.path.hasPrefix("/"),
-            !options.path.split(separator: "/").contains("..")
-        else {
-            throw Fault(.unusable(what: options.url, detail: "this is not a repository, a branch and a path inside"))
+        for (what, text) in [("repository", options.url), ("branch", options.branch)] where text.hasPrefix("-") {
+            throw Fault(.unusable(what: "“\(WebAddress.withoutSecrets(text))”", detail: "this is not a \(what)"))
+        }
+        guard !options.path.hasPrefix("/"), !options.path.split(separator: "/").contains("..") else {
+            throw Fault(.unusable(what: "“\(options.path)”", detail: "this is not a path inside a repository"))
         }
         try Disk().makeDirectory(options.clone.removingLastComponent())
         lock = try await StoreLock.take(
             FilePath(options.clone.string + ".lock"), holder: Platform.user(), patience: .seconds(2))
-        if DiskReader.entry(at: options.clone.appending(".git").appending("HEAD")) == nil {
-            _ = try await Self.git(["init", "--quiet", options.clone.string], in: nil)
-        }
-        // What a crash left behind; nobody else works in this clone.
-        for name in ["index.lock", "HEAD.lock", "shallow.lock", "config.lock", "refs/reconcile/head.lock"] {
-            try Disk().remove(options.clone.appending(".git").pushing(FilePath(name)))
-        }
+        try await prepareClone()
         if let signers = options.signers, DiskReader.entry(at: signers) == nil {
             throw Fault(.fileMissing(path: signers.string))
         }
@@ -72,6 +67,35 @@ package struct GitOrigin: DesiredStateOrigin {
         }
     }
 
+    /// Makes the clone where there is none, or where it no longer is a repository: it only holds what the remote has.
+    ///
+    /// - Throws: ``Fault`` of kind `unusable` for a directory that somebody else made.
+    private func prepareClone() async throws {
+        let marker = options.clone.appending(".git").appending("reconcile-clone")
+        if DiskReader.entry(at: options.clone) != nil {
+            let names = try DiskReader.names(in: options.clone)
+            guard names.isEmpty || DiskReader.entry(at: marker) != nil else {
+                throw Fault(
+                    .unusable(
+                        what: options.clone.string,
+                        detail: "it is there already and was not made by watch; name another directory with --clone"))
+            }
+            try removeLocks()
+            if !names.isEmpty, (try? await git("rev-parse", "--git-dir")) == ".git" { return }
+            try Disk().removeTree(options.clone.appending(".git"))
+        }
+        position.wanted.withLock { $0 = nil }
+        _ = try await Self.git(["init", "--quiet", options.clone.string], in: nil)
+        try Disk().write(Array("made by reconcile watch\n".utf8), to: marker)
+    }
+
+    /// Removes what a git that was killed left behind; nobody else works in this clone.
+    private func removeLocks() throws {
+        for name in ["index.lock", "HEAD.lock", "shallow.lock", "config.lock", "refs/reconcile/head.lock"] {
+            try Disk().remove(options.clone.appending(".git").pushing(FilePath(name)))
+        }
+    }
+
     /// The file of the desired state in the clone.
     package var file: FilePath { options.clone.pushing(FilePath(options.path)) }
 
@@ -79,6 +103,7 @@ package struct GitOrigin: DesiredStateOrigin {
 
     /// Fetches the newest commit of the branch. One without an allowed signature is refused, and the one before it stays.
     package func refresh() async throws {
+        try await prepareClone()
         do {
             try await fetch()
         } catch let fault as Fault {
@@ -123,12 +148,22 @@ package struct GitOrigin: DesiredStateOrigin {
 
     package func adopt() async throws -> Declaration {
         guard let commit = position.wanted.withLock({ $0 }) else { throw unknown }
-        // A commit that cannot be used is not checked out: programs that hooks name would change under the old one.
-        _ = try await preview()
-        _ = try await git("checkout", "--quiet", "--force", "--detach", commit)
-        var declaration = try DesiredStateLoader(paths: [file]).load()
-        declaration.commit = commit
-        return declaration
+        try removeLocks()
+        let before = try? await git("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        do {
+            _ = try await git("checkout", "--quiet", "--force", "--detach", commit)
+            var declaration = try DesiredStateLoader(paths: [file]).load().pinningLock()
+            declaration.commit = commit
+            // What older commits left takes room; that it stays is no reason to stop.
+            _ = try? await git("-c", "gc.pruneExpire=now", "-c", "gc.auto=512", "gc", "--auto", "--quiet")
+            return declaration
+        } catch {
+            // The programs that hooks name must be those of the desired state that stays in force.
+            if let before, Self.isCommit(before) {
+                _ = try? await git("checkout", "--quiet", "--force", "--detach", before)
+            }
+            throw error
+        }
     }
 
     private var unknown: Fault {
@@ -155,7 +190,14 @@ package struct GitOrigin: DesiredStateOrigin {
     }
 
     private func git(_ arguments: String..., limit: Int = 64 << 10, isTrimmed: Bool = true) async throws -> String {
-        try await Self.git(arguments, in: options.clone, limit: limit, isTrimmed: isTrimmed)
+        do {
+            return try await Self.git(arguments, in: options.clone, limit: limit, isTrimmed: isTrimmed)
+        } catch let fault as Fault {
+            // The address may hold a password in a form that is not told by its looks.
+            guard case .unusable(let what, let detail) = fault.kind else { throw fault }
+            let shown = detail.replacing(options.url, with: WebAddress.withoutSecrets(options.url))
+            throw Fault(.unusable(what: what, detail: WebAddress.withoutSecrets(shown)))
+        }
     }
 
     private static func git(
@@ -164,11 +206,13 @@ package struct GitOrigin: DesiredStateOrigin {
         let fixed = [
             "git", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.ext.allow=never",
             "-c", "transfer.fsckObjects=true", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
+            "-c", "filter.lfs.smudge=", "-c", "filter.lfs.process=", "-c", "filter.lfs.required=false",
             "-c", "http.lowSpeedLimit=100", "-c", "http.lowSpeedTime=30", "-c", "advice.detachedHead=false",
         ]
         let ssh = Environment.value("GIT_SSH_COMMAND") ?? "ssh -oBatchMode=yes -oConnectTimeout=20"
         let environment: [Subprocess.Environment.Key: String?] = [
-            "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "GIT_DIR": nil, "GIT_WORK_TREE": nil,
+            "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "GIT_SSH_COMMAND": ssh, "GIT_DIR": nil,
+            "GIT_WORK_TREE": nil,
             "GIT_INDEX_FILE": nil, "GIT_OBJECT_DIRECTORY": nil, "LC_ALL": "C",
         ]
         let (answer, output) = try await HookRunner().execute(
@@ -177,7 +221,7 @@ package struct GitOrigin: DesiredStateOrigin {
         case .works: return isTrimmed ? String(output.drop(while: \.isNewline).prefix { !$0.isNewline }) : output
         case .broken(let detail), .timedOut(let detail), .undecided(let detail):
             let verb = arguments.first { !$0.hasPrefix("-") && !$0.contains("=") } ?? "git"
-            throw Fault(.unusable(what: "git \(verb)", detail: WebAddress.withoutSecrets(detail)))
+            throw Fault(.unusable(what: "git \(verb)", detail: detail))
         }
     }
 

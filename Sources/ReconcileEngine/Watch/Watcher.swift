@@ -68,7 +68,12 @@ public final class Watcher: Service {
     ///
     /// - Throws: ``Fault``, or the problems of the desired-state files.
     package func once() async throws -> Reconciler.PassResult {
-        try await origin.refresh()
+        do {
+            try await origin.refresh()
+        } catch let fault as Fault where !origin.glance().isEmpty {
+            // The last commit stays in force.
+            reconciler.settings.report(.warning(Wording.message(for: fault).summary))
+        }
         var reconciler = reconciler
         reconciler.declaration = try await origin.adopt()
         return try await reconciler.pass()
@@ -91,6 +96,7 @@ private struct WatchLoop {
     /// What is wrong with the newest desired state, in words; `nil` when it is in force.
     private var trouble: String?
     private var refreshDue: Timestamp
+    private var refreshBegan: Timestamp
     private var newsDue: Timestamp?
     private var lastTurn: Timestamp
     private var lastAlive: ContinuousClock.Instant?
@@ -99,6 +105,13 @@ private struct WatchLoop {
     private var passScope: Set<ModelName> = []
     private var refresh: Work<Result<Void, any Error>>?
     private var delivery: Work<Timestamp?>?
+    private var adoption: Work<Result<Declaration, any Error>>?
+    /// What the origin looked like when the adoption began.
+    private var adopting = ""
+    /// When content that could not be taken for a reason that may pass is tried again.
+    private var adoptAgain: Timestamp?
+    /// Whether somebody asked for a pass while one was running.
+    private var isAskedAgain = false
     private var hasCancelled = false
     /// Newer content that came while a pass runs; without a declaration when it cannot be used.
     private var preview: (glance: String, declaration: Declaration?)?
@@ -112,7 +125,7 @@ private struct WatchLoop {
         let now = reconciler.settings.clock()
         timetable = Timetable(
             intervalSeconds: options.intervalSeconds, jitterPercent: options.jitterPercent, now: now)
-        (refreshDue, lastTurn) = (now, now)
+        (refreshDue, refreshBegan, lastTurn) = (now, now, now)
         let flights = Flights()
         let events = reconciler.events
         self.flights = flights
@@ -126,27 +139,37 @@ private struct WatchLoop {
     mutating func turn(isAsked: Bool) async {
         tellManager()
         let now = now
-        if now < lastTurn.advanced(bySeconds: -5) { timetable.clockMoved(to: now) }
+        if now < lastTurn.advanced(bySeconds: -5) {
+            timetable.clockMoved(to: now)
+            (newsDue, adoptAgain) = (newsDue.map { min($0, now) }, nil)
+        }
         lastTurn = now
         if isAsked {
-            refreshDue = now
+            (refreshDue, adoptAgain, isAskedAgain) = (now, nil, pass != nil)
             timetable.wake(at: now)
         }
         takeUpRefresh()
-        await takeUpPass()
-        if let due = delivery?.result { (newsDue, delivery) = (due, nil) }
+        takeUpPass()
+        takeUpAdoption()
+        if let due = delivery?.result {
+            (newsDue, delivery) = ([newsDue, due].compactMap(\.self).min(), nil)
+        }
         if refresh == nil, refreshDue <= now || refreshDue > now.advanced(bySeconds: timetable.intervalSeconds * 2) {
             let origin = origin
             refresh = Work { await Result.of { try await origin.refresh() } }
+            refreshBegan = now
         }
         await lookAtOrigin()
-        if pass == nil, refresh == nil, timetable.due <= now, declaration != nil { beginPass(at: now) }
+        // A remote that hangs keeps no window waiting.
+        let isRefreshing = refresh != nil && now < refreshBegan.advanced(bySeconds: 5)
+        if pass == nil, adoption == nil, !isRefreshing, timetable.due <= now, declaration != nil { beginPass(at: now) }
         if delivery == nil, pass == nil, let due = newsDue, due <= now { beginDelivery() }
     }
 
     /// Ends what runs.
     mutating func end() async {
-        for work in [pass?.cancel, refresh?.cancel, delivery?.cancel] { work?() }
+        for work in [pass?.cancel, refresh?.cancel, delivery?.cancel, adoption?.cancel] { work?() }
+        _ = await adoption?.value
         _ = await pass?.value
         _ = await refresh?.value
         _ = await delivery?.value
@@ -165,30 +188,40 @@ private struct WatchLoop {
     private mutating func takeUpRefresh() {
         guard let result = refresh?.result else { return }
         refresh = nil
-        refreshDue = now.advanced(bySeconds: timetable.intervalSeconds)
+        var random = SystemRandomNumberGenerator()
+        refreshDue = now.advanced(bySeconds: timetable.nextInterval(using: &random))
         guard case .failure(let error) = result, !(error is CancellationError) else { return }
         report(.warning(words(error) + (declaration == nil ? "" : " What was taken last stays in force.")))
     }
 
-    /// Takes newer content into force, or notes what is wrong with it. Waits for a pass that runs: it is cut short when what
-    /// it works on is no longer wanted like that.
+    /// Begins to take newer content into force. Waits for a pass that runs: it is cut short when what it works on is no longer
+    /// wanted like that.
     private mutating func lookAtOrigin() async {
         let seen = origin.glance()
         // While a remote is asked for the first time there is nothing to read yet.
-        guard seen != glance, !(seen.isEmpty && refresh != nil) else { return }
+        guard adoption == nil, seen != glance, !(seen.isEmpty && refresh != nil) else { return }
+        if let adoptAgain, seen == adopting, now < adoptAgain { return }
         guard pass == nil else { return await cutShort(for: seen) }
-        do {
-            let newer = try await origin.adopt()
+        let origin = origin
+        (adopting, adoptAgain) = (seen, nil)
+        adoption = Work { await Result.of { try await origin.adopt() } }
+    }
+
+    private mutating func takeUpAdoption() {
+        guard let result = adoption?.result else { return }
+        adoption = nil
+        switch result {
+        case .success(let newer):
             let isOther = newer.desired.digest != declaration?.desired.digest || newer.commit != declaration?.commit
-            (glance, declaration) = (seen, newer)
+            (glance, declaration) = (adopting, newer)
             if trouble != nil { recovered(newer) }
             trouble = nil
             timetable.begin(at: now)
             if isOther { changed(to: newer) }
-        } catch is CancellationError {
-            return
-        } catch {
-            glance = seen
+        case .failure(let error):
+            if error is CancellationError { return }
+            // What is wrong in the files stays so until they change; everything else may pass.
+            if error is Problems { glance = adopting } else { adoptAgain = now.advanced(bySeconds: 10) }
             let text = (error as? Problems)?.description ?? words(error)
             guard text != trouble else { return }
             trouble = text
@@ -203,8 +236,10 @@ private struct WatchLoop {
         guard !hasCancelled, let old = declaration else { return }
         if preview?.glance != seen { preview = (seen, try? await origin.preview()) }
         guard let newer = preview?.declaration else { return }
+        let (oldLock, newLock) = (old.pinnedLock?.found?.lock, newer.pinnedLock.map { $0.found?.lock } ?? nil)
         let affected = flights.models.contains { name in
             !Self.isSame(old.desired.models[name], newer.desired.models[name])
+                || (newer.pinnedLock != nil && oldLock?.models[name] != newLock?.models[name])
         }
         guard affected else { return }
         hasCancelled = true
@@ -214,7 +249,7 @@ private struct WatchLoop {
     private static func isSame(_ old: DesiredModel?, _ new: DesiredModel?) -> Bool {
         guard let old, let new else { return old == nil && new == nil }
         return old.selector == new.selector && old.trialInputs == new.trialInputs && old.policy == new.policy
-            && old.group == new.group && old.notBefore == new.notBefore
+            && old.group == new.group && old.notBefore == new.notBefore && old.dependsOn == new.dependsOn
     }
 
     private func changed(to newer: Declaration) {
@@ -223,6 +258,8 @@ private struct WatchLoop {
         let layout = StoreLayout(root: newer.store)
         // A store that cannot be made is what the pass will tell of.
         guard (try? StoreWriter.prepare(layout)) != nil else { return }
+        let page = ConditionBook(History(path: layout.history)).page()
+        guard page.desiredState != newer.desired.digest || page.commit != newer.commit else { return }
         var act = Act(
             at: now, kind: "desiredState", model: "", who: reconciler.settings.user, to: newer.desired.digest.short)
         act.commit = newer.commit
@@ -253,13 +290,13 @@ private struct WatchLoop {
         var worker = reconciler
         (worker.declaration, worker.newsPatience) = (declaration, .zero)
         let resting = timetable.resting(at: now)
-        passScope = Set(declaration.desired.models.keys).subtracting(resting)
+        passScope = Set(declaration.desired.models.keys).subtracting(resting.flatMap(declaration.desired.companions))
         hasCancelled = false
         let pass = worker
         self.pass = Work { await Result.of { try await pass.pass(PassOptions(except: resting)) } }
     }
 
-    private mutating func takeUpPass() async {
+    private mutating func takeUpPass() {
         guard let result = pass?.result else { return }
         pass = nil
         var random = SystemRandomNumberGenerator()
@@ -269,14 +306,17 @@ private struct WatchLoop {
             timetable.passed(
                 at: now, edge: passed.plan.nextEdge, failed: Set(failed.compactMap(\.model)), looked: passScope,
                 using: &random)
-            // What was cut short for a newer desired state goes on with that one at once.
-            if passed.status == .interrupted { timetable.wake(at: now) }
+            // What was cut short for a newer desired state goes on with that one at once; and what a window that closed
+            // meanwhile left for later has a moment that this plan does not know.
+            let isCut = passed.outcomes.contains { $0.change.onlyPrepares && !passed.plan.changes.contains($0.change) }
+            if passed.status == .interrupted || isCut || isAskedAgain { timetable.wake(at: now) }
             manager.status(passed.statusWords)
         case .failure(let error):
             timetable.lost(at: now, using: &random)
+            if isAskedAgain { timetable.wake(at: now) }
             if !(error is CancellationError) { report(.warning("the pass came to nothing: \(words(error))")) }
         }
-        newsDue = now
+        (newsDue, isAskedAgain) = (now, false)
         report(.sleeping(until: timetable.due))
     }
 
@@ -284,9 +324,11 @@ private struct WatchLoop {
         guard let declaration else { return }
         let notifier = notifier(declaration)
         newsDue = nil
+        let later = now.advanced(bySeconds: 60)
         delivery = Work {
-            await notifier.deliver(within: .seconds(60))
-            return notifier.nextDelivery()
+            let isNoted = await notifier.deliver(within: .seconds(60))
+            let next = notifier.nextDelivery()
+            return isNoted ? next : next.map { max($0, later) }
         }
     }
 
@@ -298,61 +340,6 @@ private struct WatchLoop {
 
     private func words(_ error: any Error) -> String {
         (error as? Fault).map { Wording.message(for: $0).summary } ?? (error as? Problems)?.description ?? "\(error)"
-    }
-}
-
-/// A task beside the loop, whose result the loop takes up when it is there.
-private final class Work<Value: Sendable>: Sendable {
-    private let task: Task<Value, Never>
-    private let box: Box
-
-    private final class Box: Sendable {
-        let value = Mutex<Value?>(nil)
-    }
-
-    init(_ body: @escaping @Sendable () async -> Value) {
-        let box = Box()
-        self.box = box
-        task = Task {
-            let value = await body()
-            box.value.withLock { $0 = value }
-            return value
-        }
-    }
-
-    /// The result, when it is there.
-    var result: Value? { box.value.withLock { $0 } }
-
-    /// The result, waited for.
-    var value: Value { get async { await task.value } }
-
-    func cancel() { task.cancel() }
-}
-
-/// The models that a pass is at work on.
-private final class Flights: Sendable {
-    private let state = Mutex<Set<ModelName>>([])
-
-    var models: Set<ModelName> { state.withLock { $0 } }
-
-    func note(_ event: ReconcileEvent) {
-        switch event {
-        case .began(let model, _, _, _): _ = state.withLock { $0.insert(model) }
-        case .ended(let outcome): _ = state.withLock { $0.remove(outcome.change.model) }
-        case .passEnded: state.withLock { $0 = [] }
-        default: break
-        }
-    }
-}
-
-extension Result where Failure == any Error, Success: Sendable {
-    /// What a body returns or throws.
-    fileprivate static func of(_ body: () async throws -> Success) async -> Self {
-        do {
-            return .success(try await body())
-        } catch {
-            return .failure(error)
-        }
     }
 }
 

@@ -88,7 +88,8 @@ package enum Wording {
         case .sourceUnreachable(let url, let detail):
             return Message(
                 summary: "\(url) does not answer: \(detail).",
-                state: "“\(name)” stays as it is; the next pass asks again.")
+                state: fault.model == nil
+                    ? "What is active stays as it is." : "“\(name)” stays as it is; the next pass asks again.")
         case .sourceLacks(let url):
             return Message(summary: "\(url) is not there, or may not be read.", state: "“\(name)” stays as it is.")
         case .sourceInvalid(let url, let detail):
@@ -282,7 +283,8 @@ package enum Wording {
             return ("depends on \(other), which is not installed", "reconcile explain \(other)")
         case .dependency(let other, .failing):
             return ("depends on \(other), which does not work", "reconcile explain \(other)")
-        case .dependency(let other, .changing): return ("goes together with \(other), which waits", nil)
+        case .dependency(let other, .changing):
+            return ("waits for \(other), which must change with it or before it", nil)
         case .group(let group, let other):
             return ("its group \(group) waits for \(other)", "reconcile explain \(other)")
         case .conflict(let steps): return (words(for: steps), nil)
