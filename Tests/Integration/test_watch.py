@@ -366,7 +366,7 @@ def signatures(directory, repository, catalog, clone):
     run(directory, "watch", "--once", *arguments)
     expect(active(directory) == "1.0.0", "a commit signed by an allowed key is taken")
     signed_by("eve", "=1.1.0")
-    result = run(directory, "watch", "--once", *arguments, status=1)
+    result = run(directory, "watch", "--once", *arguments, status=4)
     expect("no valid signature" in result.stderr, result.stderr)
     git(repository, "config", "commit.gpgsign", "false")
     commit(repository, catalog, "=1.2.0")

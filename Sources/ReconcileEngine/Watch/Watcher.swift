@@ -68,15 +68,20 @@ public final class Watcher: Service {
     ///
     /// - Throws: ``Fault``, or the problems of the desired-state files.
     package func once() async throws -> Reconciler.PassResult {
+        var isRefused = false
         do {
             try await origin.refresh()
         } catch let fault as Fault where !origin.glance().isEmpty {
-            // The last commit stays in force.
-            reconciler.settings.report(.warning(Wording.message(for: fault).summary))
+            // The last commit stays in force; that the newest was refused is more than a remote that does not answer.
+            if case .unusable = fault.kind { isRefused = true }
+            let state = "What was taken last stays in force."
+            reconciler.settings.report(.warning("\(Wording.message(for: fault).summary) \(state)"))
         }
         var reconciler = reconciler
         reconciler.declaration = try await origin.adopt()
-        return try await reconciler.pass()
+        let result = try await reconciler.pass()
+        guard isRefused, result.status == .success else { return result }
+        return Reconciler.PassResult(plan: result.plan, outcomes: result.outcomes, status: .problem)
     }
 }
 
