@@ -23,4 +23,4 @@ for example in group windows git systemd; do
     "examples/$example/run.sh" >/dev/null
 done
 echo "== Tests/Soak/soak.py, the short version"
-python3 Tests/Soak/soak.py --seconds 30
+python3 Tests/Soak/soak.py --seconds 30 --seed 3
