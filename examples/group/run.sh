@@ -36,7 +36,7 @@ expect 0 groups/codec/active/encoder groups/codec/active/decoder generations/cap
 say "A new encoder, and the only decoder that it fits is not published yet: nothing moves."
 publish encoder 1.1.0 --requires model:decoder=1.1.0
 run reconcile --progress none
-expect 0 "needs decoder 1.1.0" "1 blocked"
+expect 4 "needs decoder 1.1.0" "1 blocked"
 expect_active 1.0.0 1.0.0 1.0.0
 
 say "Now the decoder is there, too: both go together."
