@@ -77,12 +77,8 @@ extension Reconciler {
         var survey = try await localSurvey(declaration)
         survey.options = PassOptions(only: Set(companions))
         let plan = survey.plan()
-        let journal = Journal(survey: survey, plan: plan, settings: settings)
-        journal.begin()
-        let applied = try await apply(plan.changes, of: survey, journal)
-        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
-        await journal.end(applied, status, newsPatience: newsPatience)
-        return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
+        let ordered = survey
+        return try await carryOut(plan, of: ordered) { try await apply(plan.changes, of: ordered, $0) }
     }
 
     /// What each model of a group goes back to: the set that was confirmed before, or the one with the wanted version; when

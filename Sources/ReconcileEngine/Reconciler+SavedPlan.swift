@@ -65,21 +65,19 @@ extension Reconciler {
         let pending = plan.changes.filter { !isDone($0, survey) }
         if !pending.isEmpty { try await recordApproval(of: plan, pending, survey) }
         let fixed = survey
-        let journal = Journal(survey: survey, plan: plan, settings: settings, planDigest: plan.planDigest)
-        let applier = Applier(
-            layout: survey.layout, desired: declaration.desired, sources: survey.sources, settings: settings,
-            judge: Applier.Judge(overridesWindows: windowOverride != nil) { change, observed in
-                Self.movement(of: change, observed, fixed) == nil && !Self.isDone(change, observed) ? change : nil
-            }, note: { journal.note($0) })
-        journal.begin()
-        let applied =
-            pending.isEmpty ? .nothing : try await applier.apply(pending)
-        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
-        await journal.end(applied, status, newsPatience: newsPatience)
-        if applied.outcomes.allSatisfy(\.isDone), !plan.changes.isEmpty {
+        let result = try await carryOut(plan, of: fixed, planDigest: plan.planDigest) { journal in
+            guard !pending.isEmpty else { return .nothing }
+            let applier = Applier(
+                layout: fixed.layout, desired: declaration.desired, sources: fixed.sources, settings: settings,
+                judge: Applier.Judge(overridesWindows: windowOverride != nil) { change, observed in
+                    Self.movement(of: change, observed, fixed) == nil && !Self.isDone(change, observed) ? change : nil
+                }, note: { journal.note($0) })
+            return try await applier.apply(pending)
+        }
+        if result.outcomes.allSatisfy(\.isDone), !plan.changes.isEmpty {
             try await ledger.add(plan, at: survey.now, settings)
         }
-        return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
+        return result
     }
 
     private func checkStaleness(of plan: Plan, _ survey: Survey, _ ledger: AppliedPlans) throws {

@@ -42,18 +42,29 @@ public struct Reconciler: Sendable {
     public func pass(_ options: PassOptions = PassOptions()) async throws -> PassResult {
         let survey = try await survey(options, isDryRun: false)
         let plan = survey.plan()
-        let journal = Journal(survey: survey, plan: plan, settings: settings)
-        journal.begin()
-        let applied = try await apply(plan.changes, of: survey, journal)
-        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
-        await journal.end(applied, status, newsPatience: newsPatience)
+        let result = try await carryOut(plan, of: survey) { try await apply(plan.changes, of: survey, $0) }
         survey.cache.save()
         try await tidy(survey)
         // An open trial was finished first; only now can be planned what follows from it.
-        if plan.changes.contains(where: { $0.reason == .openTrial }), applied.outcomes.allSatisfy(\.isDone) {
+        if plan.changes.contains(where: { $0.reason == .openTrial }), result.outcomes.allSatisfy(\.isDone) {
             let next = try await pass(options)
-            return PassResult(plan: next.plan, outcomes: applied.outcomes + next.outcomes, status: next.status)
+            return PassResult(plan: next.plan, outcomes: result.outcomes + next.outcomes, status: next.status)
         }
+        return result
+    }
+
+    /// Does the work of a plan, and writes down and tells what became of it.
+    ///
+    /// - Parameter planDigest: The digest of the saved plan that is applied, when it is one.
+    func carryOut(
+        _ plan: Plan, of survey: Survey, planDigest: Digest? = nil,
+        _ work: (Journal) async throws -> Applier.Result
+    ) async throws -> PassResult {
+        let journal = Journal(survey: survey, plan: plan, settings: settings, planDigest: planDigest)
+        journal.begin()
+        let applied = try await work(journal)
+        let status = ExitStatus(applying: plan, outcomes: applied.outcomes)
+        await journal.end(applied, status, newsPatience: newsPatience)
         return PassResult(plan: plan, outcomes: applied.outcomes, status: status)
     }
 

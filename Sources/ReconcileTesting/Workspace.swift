@@ -66,6 +66,14 @@ package final class Workspace: Sendable {
         try? FileManager.default.destinationOfSymbolicLink(atPath: url(path).path())
     }
 
+    /// Makes a link lead elsewhere.
+    ///
+    /// - Throws: When it cannot be made.
+    package func link(_ path: String, to destination: String) throws {
+        try FileManager.default.removeItem(at: url(path))
+        try FileManager.default.createSymbolicLink(atPath: url(path).path(), withDestinationPath: destination)
+    }
+
     /// Every path below a directory with its size, sorted: what must not have changed.
     package func listing(_ path: String) -> [String] {
         let base = url(path)

@@ -106,6 +106,17 @@ private func plan(
     }
 }
 
+@Suite struct `What retention keeps` {
+    @Test func `is a release that was prepared and waits for its window`() throws {
+        let (old, new) = (Generation.sample(try .sample("1.0.0")), Generation.sample(try .sample("1.1.0")))
+        var model = ObservedModel(slot: .intact(old), good: old.directory, generations: [old, new])
+        let keep = Policy.Keep(last: 1, withinSeconds: 0)
+        #expect(Retention.expired(model, keep: keep, now: now) == [new])
+        model.memory.noteChecked(new.release.id, trialInputs: .of("hooks"), at: now)
+        #expect(Retention.expired(model, keep: keep, now: now).isEmpty)
+    }
+}
+
 @Suite struct `What retention deletes` {
     private func model(_ ages: [Int64], active: Int) throws -> ObservedModel {
         let generations = try ages.enumerated().map { index, age in

@@ -120,6 +120,20 @@ private func release(_ repository: String, _ version: String, needs: [String: St
                     needed: "1.2.0")))
     }
 
+    @Test func `that cannot be met by one release keeps nobody else back`() throws {
+        var fleet = Fleet()
+        for index in 0..<20 {
+            var offers = try ["1.1.0", "1.0.0"].map { try release("m\(index)", $0, needs: ["zz": ">=1"]) }
+            if index == 0 { offers[0] = try release("m0", "1.1.0", needs: ["zz": ">=2"]) }
+            try fleet.declare("m\(index)", active: offers[1], offers: offers)
+        }
+        let zz = try release("zz", "1.0.0")
+        try fleet.declare("zz", active: zz, offers: [zz])
+        #expect(fleet.plan.changes.count == 19)
+        #expect(
+            fleet.plan.blocked.map(\.obstacle) == [.modelDiffers(repository: "zz", needed: ">=2", found: "1.0.0")])
+    }
+
     @Test func `ends for a puzzle that is too large`() throws {
         var fleet = Fleet()
         for index in 0..<14 {

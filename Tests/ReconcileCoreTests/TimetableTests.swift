@@ -33,6 +33,19 @@ private struct Largest: RandomNumberGenerator { func next() -> UInt64 { .max } }
         #expect(table.due == start.advanced(bySeconds: 42))
     }
 
+    @Test mutating func `does not miss a moment that came while a pass was running`() {
+        pass(at: start, edge: start.advanced(bySeconds: -7))
+        #expect(table.due == start.advanced(bySeconds: 1))
+    }
+
+    @Test mutating func `leaves no model alone for an hour that the clock was set back`() {
+        for _ in 0..<12 { pass(at: start, failed: [vad]) }
+        let back = start.advanced(bySeconds: -86400)
+        table.clockMoved(to: back)
+        #expect(table.resting(at: back) == [vad])
+        #expect(table.resting(at: back.advanced(bySeconds: 3600)).isEmpty)
+    }
+
     @Test mutating func `leaves a model alone that failed, longer each time`() {
         var now = start
         var pauses: [Int64] = []

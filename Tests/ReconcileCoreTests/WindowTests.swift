@@ -114,6 +114,15 @@ private func window(
         #expect(schedule.opening(atOrAfter: try moment("2026-12-21T00:00:00Z")) == (try moment("2027-01-09T02:00:00Z")))
     }
 
+    @Test(arguments: ["* * * * *", "*/4 * * * *", "0,5,10,15,20,25,30,35,40,45,50,55 0-23 * * *"])
+    func `that is denied by spans without a pause never opens, and says so at once`(cron: String) throws {
+        let deny = Window(.deny, begins: try CronExpression(cron), durationSeconds: 4 * 3600, zone: try berlin())
+        let schedule = Schedule([try window(.allow, "0 2 * * *", hours: 1, zone: berlin()), deny])
+        let start = ContinuousClock.now
+        #expect(schedule.opening(atOrAfter: try moment("2026-12-21T00:00:00Z")) == nil)
+        #expect(ContinuousClock.now - start < .milliseconds(200))
+    }
+
     @Test func `that is denied always never opens`() throws {
         let schedule = Schedule([try window(.allow, "0 2 * * 6", hours: 4), try window(.deny, "@daily", hours: 24)])
         #expect(schedule.opening(atOrAfter: try moment("2026-12-21T00:00:00Z")) == nil)

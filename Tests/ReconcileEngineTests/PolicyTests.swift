@@ -2,6 +2,7 @@ import Foundation
 import ReconcileCore
 import ReconcileEngine
 import ReconcileTesting
+import Synchronization
 import Testing
 
 /// 2027-01-15 08:00 UTC, a Friday: the clock of ``Machine`` when it starts.
@@ -55,6 +56,24 @@ private let opening = Timestamp(seconds: 1_800_064_800)
         #expect(machine.active("vad") == "1.0.0")
         _ = try await machine.reconciler.apply(plan, windowOverride: "agreed with the night shift")
         #expect(machine.active("vad") == "1.1.0")
+    }
+}
+
+@Suite struct `A window that closes during a pass` {
+    @Test func `leaves what was not begun prepared, and says nothing else of it`() async throws {
+        let machine = try Machine(
+            models: "vad: { from: zoo/vad, version: ^1.0, windows: [{ allow: '0 2 * * *', duration: 1h }] }")
+        try await machine.publish("vad", "1.0.0")
+        machine.clock.advance(seconds: opening.seconds - machine.clock.now.seconds)
+        // The plan is made in the last second of the window; downloads take longer.
+        let times = Mutex([opening.advanced(bySeconds: 3599)])
+        let settings = Settings(clock: { times.withLock { $0.popLast() } ?? opening.advanced(bySeconds: 3600) })
+        let reconciler = Reconciler(files: [machine.work.url("desired-state.yaml").path()], settings: settings)
+        let result = try await reconciler.pass()
+        #expect(result.plan.changes.map(\.onlyPrepares) == [false])
+        #expect(result.outcomes.map(\.change.onlyPrepares) == [true])
+        #expect(machine.active("vad") == nil)
+        #expect(try reconciler.history().map(\.kind) == ["prepared"])
     }
 }
 
@@ -188,6 +207,42 @@ private let opening = Timestamp(seconds: 1_800_064_800)
         #expect(machine.work.destination("models/c") == ".reconcile/groups/g/active/c")
         #expect(try await machine.reconciler.plan().changes.isEmpty)
         #expect([machine.active("a"), machine.active("b"), machine.active("c")] == ["1.0.0", "1.1.0", "1.1.0"])
+    }
+
+    @Test func `that a model enters while a trial is open keeps that model's good one`() async throws {
+        let machine = try Machine(
+            models: "a: { from: zoo/a, version: ^1.0, group: g }\nb: { from: zoo/b, version: ^1.0 }")
+        for repository in ["a", "b"] { try await machine.publish(repository, "1.0.0") }
+        _ = try await machine.reconciler.pass()
+        let before = try #require(activeSet(machine))
+        try await machine.publish("a", "1.1.0")
+        _ = try await machine.reconciler.pass()
+        // What is there when the program dies before the confirm.
+        try machine.work.link("models/.reconcile/groups/g/good", to: before)
+        try machine.work.declare(
+            "a: { from: zoo/a, version: ^1.0, group: g }\nb: { from: zoo/b, version: ^1.0, group: g }")
+        #expect(try await machine.reconciler.pass().status == .success)
+        #expect([machine.active("a"), machine.active("b")] == ["1.1.0", "1.0.0"])
+        #expect(machine.work.read("models/.reconcile/good/b/v") == "1.0.0")
+        #expect(try await machine.reconciler.plan().changes.isEmpty)
+    }
+
+    @Test func `that a model has left keeps nothing of it, halted or not`() async throws {
+        let bad =
+            "onFailure: halt, probe: { exec: [sh, -c, 'test \"$(cat \"$RECONCILE_PATH/v\")\" != bad'], attempts: 1 }"
+        let machine = try Machine(
+            models: "x: { from: zoo/x, version: ^1.0, group: g }\ny: { from: zoo/y, version: ^1.0, group: g }")
+        for repository in ["x", "y"] { try await machine.publish(repository, "1.0.0") }
+        _ = try await machine.reconciler.pass()
+        try machine.work.declare(
+            "x: { from: zoo/x, version: ^1.0, \(bad) }\ny: { from: zoo/y, version: ^1.0, group: g }")
+        try await machine.publish("x", "1.1.0", content: "bad")
+        #expect(try await machine.reconciler.pass().status == .failed)
+        try await machine.publish("y", "1.1.0")
+        _ = try await machine.reconciler.pass()
+        #expect(machine.work.read("models/.reconcile/good/x/v") == "1.0.0")
+        _ = try await machine.reconciler.rollback(machine.name("x"))
+        #expect([machine.active("x"), machine.active("y")] == ["1.0.0", "1.1.0"])
     }
 
     @Test func `with a first release that does not work leaves nothing behind`() async throws {

@@ -46,7 +46,10 @@ import Testing
         #expect(throws: DatabaseError.self) { try database.write { try $0.execute(sql: "DELETE FROM act") } }
     }
 
-    @Test(arguments: ["UPDATE act SET who = 'nobody' WHERE id = 2", "DELETE FROM act WHERE id = 2"])
+    @Test(arguments: [
+        "UPDATE act SET who = 'nobody' WHERE id = 2", "UPDATE act SET milliseconds = 'soon' WHERE id = 2",
+        "UPDATE act SET at = x'00ff' WHERE id = 2", "DELETE FROM act WHERE id = 2",
+    ])
     func `shows an act that was changed or taken out`(tampering: String) async throws {
         let machine = try await machine()
         try await database(machine).write { database in
@@ -77,6 +80,21 @@ import Testing
     @Test func `of a model nobody knows is an error`() async throws {
         let machine = try await machine()
         #expect(throws: Fault.self) { _ = try machine.reconciler.history(of: machine.name("nope")) }
+    }
+
+    @Test func `with values that are none is read as far as it can be`() async throws {
+        let machine = try await machine()
+        try await database(machine).write { database in
+            try database.execute(
+                sql: """
+                    UPDATE condition SET status = 'perhaps', since = x'ff';
+                    UPDATE inspection SET isGood = 'who knows';
+                    UPDATE observed SET value = x'fe';
+                    """)
+        }
+        #expect(try await machine.reconciler.status().models.map(\.health) == [.unknown])
+        #expect(try await machine.reconciler.pass().status == .success)
+        #expect(try await machine.reconciler.status().models.first?.condition(.ready)?.status == true)
     }
 
     @Test func `that is lost loses nothing else`() async throws {

@@ -63,7 +63,7 @@ package struct Applier: Sendable {
         var prepared: [ModelName: Prepared] = [:]
         var outcomes: [ModelName: Outcome] = [:]
         var inspections: [Inspection] = []
-        var queue: RolloutQueue<Void>
+        var queue: RolloutQueue
     }
 
     /// What was done.
@@ -94,15 +94,15 @@ package struct Applier: Sendable {
                 settings.report(began(change))
                 progress.prepared[change.model] = Prepared(preparation: .ready(nil), spent: .zero)
             }
-            for unit in units where isPrepared(unit, progress) { progress.queue.append(unit, ()) }
+            for unit in units where isPrepared(unit, progress) { progress.queue.append(unit) }
             while true {
-                while let (unit, _) = progress.queue.popFree() { await rollOut(unit, &progress) }
+                while let unit = progress.queue.popFree() { await rollOut(unit, &progress) }
                 if let (change, prepared) = await group.next() {
                     if let next = waiting.popFirst() { add(next, to: &group) }
                     progress.prepared[change.model] = prepared
                     guard let unit = unitOf[change.model], isPrepared(unit, progress) else { continue }
-                    progress.queue.append(unit, ())
-                } else if let (unit, _) = progress.queue.popHeld() {
+                    progress.queue.append(unit)
+                } else if let unit = progress.queue.popHeld() {
                     await rollOut(unit, &progress)
                 } else {
                     break
@@ -263,7 +263,7 @@ package struct Applier: Sendable {
                     model: name, change: change, desired: desired.models[name], observed: observed, fetched: fetched))
         }
         for change in unit.changes {
-            guard let fault = try await unmetRequirement(of: change, among: progress.queue.unfinished, unit) else {
+            guard let fault = try await unmetRequirement(of: change, among: progress.queue.unfinished) else {
                 continue
             }
             return .of(unit) {
@@ -287,7 +287,7 @@ package struct Applier: Sendable {
     /// What a release requires and this machine does not have, looked at now: a model whose update has failed a moment ago
     /// holds back those that need the update. Models that wait for each other are let through.
     private func unmetRequirement(
-        of change: Change, among pending: [ModelName: Change], _ unit: RolloutUnit
+        of change: Change, among pending: [ModelName: Change]
     ) async throws -> Fault? {
         guard let release = change.release, let needed = release.requires?.models, !needed.isEmpty,
             change.startsTrial, !change.onlyPrepares

@@ -2,13 +2,13 @@ import ReconcileCore
 
 /// Which prepared unit may be rolled out next: in the order in which their bytes came, except that a unit goes after those
 /// that it depends on, and a release after the changes of the models that it requires.
-struct RolloutQueue<Element> {
+struct RolloutQueue {
     private let desired: [ModelName: DesiredModel]
     private let dependencies: (RolloutUnit) -> Set<ModelName>
     private var pending: [ModelName: Change]
     private var pendingRepositories: [String: Int] = [:]
-    private var free: ArraySlice<(unit: RolloutUnit, element: Element)> = []
-    private var held: [(unit: RolloutUnit, element: Element)] = []
+    private var free: ArraySlice<RolloutUnit> = []
+    private var held: [RolloutUnit] = []
 
     /// - Parameter dependencies: The models that a unit must wait for.
     init(
@@ -28,23 +28,23 @@ struct RolloutQueue<Element> {
     var unfinished: [ModelName: Change] { pending }
 
     /// Takes a unit whose bytes are here.
-    mutating func append(_ unit: RolloutUnit, _ element: Element) {
-        if mayGo(unit) { free.append((unit, element)) } else { held.append((unit, element)) }
+    mutating func append(_ unit: RolloutUnit) {
+        if mayGo(unit) { free.append(unit) } else { held.append(unit) }
     }
 
     /// The next unit that waits for no other; `nil` when there is none.
-    mutating func popFree() -> (unit: RolloutUnit, element: Element)? { free.popFirst() }
+    mutating func popFree() -> RolloutUnit? { free.popFirst() }
 
     /// A unit that waits for others that wait for it: somebody must go first.
-    mutating func popHeld() -> (unit: RolloutUnit, element: Element)? { held.isEmpty ? nil : held.removeFirst() }
+    mutating func popHeld() -> RolloutUnit? { held.isEmpty ? nil : held.removeFirst() }
 
     /// Notes that a unit has ended, however it did.
     mutating func finish(_ unit: RolloutUnit) {
         for change in unit.changes where pending.removeValue(forKey: change.model) != nil { count(change.model, -1) }
         guard !held.isEmpty else { return }
         let waiting = held
-        free.append(contentsOf: waiting.filter { mayGo($0.unit) })
-        held = waiting.filter { !mayGo($0.unit) }
+        free.append(contentsOf: waiting.filter(mayGo))
+        held = waiting.filter { !mayGo($0) }
     }
 
     private mutating func count(_ model: ModelName, _ delta: Int) {

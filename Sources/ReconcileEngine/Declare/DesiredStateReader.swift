@@ -8,6 +8,8 @@ struct DesiredStateReader {
     private let root: Node
     private var decoder = Decoder()
     private let directories: [String: FilePath]
+    /// The windows of the common policy, which most models share.
+    private var commonSchedule = Schedule()
 
     /// - Parameter directories: The directory of each file, by the name its marks have.
     init(root: Node, directories: [String: FilePath]) {
@@ -24,13 +26,14 @@ struct DesiredStateReader {
         decoder.check(root, against: DesiredStateShape.root)
         let sources = readSources()
         let facts = readTexts(root["facts"])
+        commonSchedule = Schedule(windows(root["policy"]?["windows"]))
         let models = readModels(sources: sources, facts: facts)
         checkDependencies(models)
         let receivers = readReceivers()
         guard decoder.problems.isEmpty else { throw decoder.problems }
         let desired = DesiredState(
             digest: digest, facts: facts, prune: root["prune"]?.bool ?? false, models: models,
-            schedule: Schedule(windows(root["policy"]?["windows"])))
+            schedule: commonSchedule)
         let store = root["store"].map { path($0) } ?? defaultDirectory.appending("models")
         return Declaration(
             desired: desired, store: store, sources: sources, receivers: receivers, lockPath: lockPath,
@@ -138,7 +141,8 @@ struct DesiredStateReader {
                 last: keep?["last"]?.integer ?? standard.keep.last,
                 withinSeconds: seconds(keep?["within"]) ?? standard.keep.withinSeconds),
             automaticPriority: automatic?["orPriority"]?.text.flatMap(Priority.init),
-            schedule: Schedule(windows(value("windows"))), approvalSeconds: seconds(value("approvalExpires")),
+            schedule: node["windows"].map { Schedule(windows($0)) } ?? commonSchedule,
+            approvalSeconds: seconds(value("approvalExpires")),
             quarantineSeconds: seconds(value("quarantineExpires")))
     }
 

@@ -17,7 +17,8 @@ struct Courier: Sendable {
         switch receiver.address {
         case .webhook(let url): try await post(text, to: url, id: id)
         case .exec(let command, let directory): try await run(command, in: directory, input: text)
-        case .file(let path): try append(text, to: path)
+        // A line is only added when it is not there already: the program may have died after it was added.
+        case .file(let path): try Disk().append(line: text, to: path)
         }
     }
 
@@ -49,11 +50,6 @@ struct Courier: Sendable {
         case .broken(let detail), .timedOut(let detail), .undecided(let detail):
             throw Fault(.unusable(what: command.first ?? "", detail: detail))
         }
-    }
-
-    /// A line is only added when it is not there already: the program may have died after it was added.
-    private func append(_ text: String, to path: FilePath) throws {
-        try Disk().append(line: text, to: path)
     }
 
     /// Slack and its like take one text, with their own way to write `&`, `<` and `>`.

@@ -51,8 +51,13 @@ struct NewsBook: Sendable {
                 database,
                 sql: "SELECT * FROM news WHERE state = 'waiting' AND due <= ? ORDER BY rowid LIMIT ?",
                 arguments: [now.seconds, limit]
-            ).map {
-                Item(receiver: $0["receiver"], identity: $0["identity"], body: $0["body"], attempts: $0["attempts"])
+            ).compactMap { row -> Item? in
+                guard let receiver = row.text("receiver"), let identity = row.text("identity"),
+                    let body = row.text("body")
+                else { return nil }
+                return Item(
+                    receiver: receiver, identity: identity, body: body,
+                    attempts: Int(min(row.number("attempts") ?? 0, 1000)))
             }
         }
         return (items ?? nil) ?? []

@@ -26,19 +26,16 @@ package struct ConditionBook: Sendable {
             let rows = try Row.fetchCursor(
                 database, sql: "SELECT model, type, status, reason, message, since FROM condition ORDER BY rowid")
             while let row = try rows.next() {
-                guard let model = ModelName(row[0] as String), let type = Condition.Kind(rawValue: row[1] as String),
-                    let since = Timestamp(row[5] as String)
-                else { continue }
-                page.models[model, default: []].append(
-                    Condition(type: type, status: row[2], reason: row[3], message: row[4], since: since))
+                guard let (model, condition) = Condition.of(row) else { continue }
+                page.models[model, default: []].append(condition)
             }
             for row in try Row.fetchAll(database, sql: "SELECT * FROM inspection") {
                 guard let found = Inspection(row) else { continue }
                 page.inspections[found.model, default: []].append(found)
             }
             for row in try Row.fetchAll(database, sql: "SELECT name, value FROM observed") {
-                if row["name"] == "desiredState" { page.desiredState = Digest(row["value"] as String) }
-                if row["name"] == "commit" { page.commit = row["value"] }
+                if row.text("name") == "desiredState" { page.desiredState = row.text("value").flatMap { Digest($0) } }
+                if row.text("name") == "commit" { page.commit = row.text("value") }
             }
             return page
         }
@@ -85,12 +82,27 @@ package struct ConditionBook: Sendable {
     }
 }
 
+extension Condition {
+    /// The condition that a row holds, with its model; `nil` when it holds none.
+    fileprivate static func of(_ row: Row) -> (model: ModelName, condition: Condition)? {
+        guard let model = row.text("model").flatMap({ ModelName($0) }), let type = row.text("type").flatMap(Kind.init),
+            let status = row.flag("status"), let since = row.text("since").flatMap({ Timestamp($0) })
+        else { return nil }
+        let condition = Condition(
+            type: type, status: status, reason: row.text("reason") ?? "", message: row.text("message") ?? "",
+            since: since)
+        return (model, condition)
+    }
+}
+
 extension Inspection {
     fileprivate init?(_ row: Row) {
-        guard let model = ModelName(row["model"] as String), let kind = Kind(rawValue: row["kind"] as String),
-            let at = Timestamp(row["at"] as String), let digest = Digest(row["contentDigest"] as String)
+        guard let model = row.text("model").flatMap({ ModelName($0) }), let kind = row.text("kind").flatMap(Kind.init),
+            let at = row.text("at").flatMap({ Timestamp($0) }), let isGood = row.flag("isGood"),
+            let digest = row.text("contentDigest").flatMap({ Digest($0) })
         else { return nil }
-        self.init(model: model, kind: kind, at: at, contentDigest: digest, isGood: row["isGood"], detail: row["detail"])
+        self.init(
+            model: model, kind: kind, at: at, contentDigest: digest, isGood: isGood, detail: row.text("detail"))
     }
 
     fileprivate func insert(_ database: Database) throws {

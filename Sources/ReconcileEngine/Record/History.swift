@@ -96,6 +96,17 @@ package struct History: Sendable {
     /// - Throws: ``Fault`` of kind `fileDamaged`.
     package func knows(_ model: ModelName) throws -> Bool { try !acts(model: model, limit: 1).isEmpty }
 
+    /// Whether an act of a kind was written down.
+    ///
+    /// - Throws: ``Fault`` of kind `fileDamaged`.
+    func hasAct(_ kind: String, _ model: ModelName, to: String) throws -> Bool {
+        try read { database in
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM act WHERE model = ? AND kind = ? AND \"to\" = ?)",
+                arguments: [model.description, kind, to]) ?? false
+        } ?? false
+    }
+
     /// The hash of the last act, for keeping it elsewhere.
     package func head() -> String? { (try? read { try Self.head($0) }) ?? nil }
 
@@ -109,12 +120,11 @@ package struct History: Sendable {
             let rows = try Row.fetchCursor(database, sql: "SELECT * FROM act ORDER BY id")
             while let row = try rows.next() {
                 count += 1
-                let hash = row["hash"] as String? ?? ""
+                let hash = row.text("hash") ?? ""
                 let expected = Act(row).map { Self.hash(of: $0, after: head) }
                 // The numbers have no gaps, because a row that was not written takes none.
-                let (number, previous): (Int64?, String?) = (row["id"], row["previous"])
-                let isNext = number == Int64(count) && previous == head && expected == hash
-                if broken == nil, !isNext { broken = number }
+                let isNext = row.number("id") == Int64(count) && row.text("previous") == head && expected == hash
+                if broken == nil, !isNext { broken = row.number("id") }
                 head = hash
             }
             return Verification(acts: count, head: head, brokenAt: broken)
@@ -155,17 +165,30 @@ package struct History: Sendable {
 
 extension Act {
     init?(_ row: Row) {
-        guard let at = Timestamp(row["at"] as String? ?? "") else { return nil }
+        guard let at = row.text("at").flatMap({ Timestamp($0) }) else { return nil }
         self.init(
-            at: at, kind: row["kind"] ?? "", model: row["model"] ?? "", who: row["who"] ?? "", from: row["from"],
-            to: row["to"], detail: row["detail"])
-        planDigest = row["planDigest"]
-        milliseconds = row["milliseconds"]
-        bytes = row["bytes"]
+            at: at, kind: row.text("kind") ?? "", model: row.text("model") ?? "", who: row.text("who") ?? "",
+            from: row.text("from"), to: row.text("to"), detail: row.text("detail"))
+        planDigest = row.text("planDigest")
+        milliseconds = row.number("milliseconds")
+        bytes = row.number("bytes")
         // The first version's rows have no more.
         guard row.hasColumn("rollout") else { return }
-        (commit, pass, rollout, reusedBytes) = (row["commit"], row["pass"], row["rollout"], row["reusedBytes"])
+        (commit, pass, rollout) = (row.text("commit"), row.text("pass"), row.text("rollout"))
+        reusedBytes = row.number("reusedBytes")
     }
+}
+
+/// Values of a database that anybody may have edited: what is not of the kind that is asked for is not there. A subscript
+/// of the library would end the program instead.
+extension Row {
+    func text(_ column: String) -> String? { value(column).flatMap { String.fromDatabaseValue($0) } }
+
+    func number(_ column: String) -> Int64? { value(column).flatMap { Int64.fromDatabaseValue($0) } }
+
+    func flag(_ column: String) -> Bool? { value(column).flatMap { Bool.fromDatabaseValue($0) } }
+
+    private func value(_ column: String) -> DatabaseValue? { hasColumn(column) ? self[column] : nil }
 }
 
 /// Opens `history.db` and brings its tables up to date.

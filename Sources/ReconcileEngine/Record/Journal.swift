@@ -1,4 +1,3 @@
-import GRDB
 import ReconcileCore
 
 /// Writes down what a pass did and found, and tells it: history, conditions, events, news. For people; no pass depends on it.
@@ -24,9 +23,8 @@ struct Journal: Sendable {
     /// The pass begins: what it found newer, and what it is about to change.
     func begin() {
         settings.report(.passBegan(info))
-        guard hasStore, !plan.changes.isEmpty else { return }
         let names = plan.changes.filter { $0.startsTrial && !$0.onlyPrepares }.map(\.model)
-        guard !names.isEmpty else { return }
+        guard hasStore, !names.isEmpty else { return }
         let page = ConditionBook(history).page()
         // What was broken stays so until the pass has shown otherwise.
         update(
@@ -67,7 +65,7 @@ struct Journal: Sendable {
         let names = survey.declaration.desired.models.keys.filter { survey.options.includes($0) }.sorted()
         let transitions = update(
             page, names: names, changing: [], failures: failures, states: states, inspections: applied.inspections)
-        let available = announce(transitions, page)
+        let available = announce(transitions)
         let acts = available.compactMap { blocked -> Act? in
             guard let digest = blocked.contentDigest else { return nil }
             let to = ReleaseID(version: blocked.version, contentDigest: digest).words
@@ -129,7 +127,7 @@ struct Journal: Sendable {
     }
 
     /// Releases that were not known to be there before.
-    private func announce(_ transitions: [Transition], _ page: ConditionBook.Page) -> [Plan.Blocked] {
+    private func announce(_ transitions: [Transition]) -> [Plan.Blocked] {
         // Only where something changed can there be anything new: the history is asked about nothing else.
         let moved = Set(transitions.map(\.model))
         let found = plan.blocked.filter { blocked in
@@ -220,16 +218,5 @@ extension Outcome {
         case .rolledBack(let cause, _, _): "\(change.to?.version.description ?? "") was rolled back: \(cause)"
         case .halted(let cause): cause
         }
-    }
-}
-
-extension History {
-    /// Whether an act of a kind was written down.
-    func hasAct(_ kind: String, _ model: ModelName, to: String) throws -> Bool {
-        try read { database in
-            try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM act WHERE model = ? AND kind = ? AND \"to\" = ?)",
-                arguments: [model.description, kind, to]) ?? false
-        } ?? false
     }
 }

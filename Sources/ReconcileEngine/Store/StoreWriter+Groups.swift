@@ -30,13 +30,13 @@ extension StoreWriter {
         try releaseLeavers(group, staying: Set(wanted.keys).union(departing))
         let newcomers = current.keys.filter { reader.group(of: $0) != group }.sorted()
         if !newcomers.isEmpty {
-            try point(layout.groupActive(group), at: try makeSet(group, current), group)
+            try point(layout.groupActive(group), at: try makeSet(group, current))
             for model in newcomers {
                 try disk.setLink(layout.link(model), to: layout.linkDestination(model, group: group))
             }
         }
         for model in departing.sorted() { try deactivate(model) }
-        try point(layout.groupActive(group), at: try makeSet(group, wanted), group)
+        try point(layout.groupActive(group), at: try makeSet(group, wanted))
         for model in wanted.keys.sorted() where current[model] == nil {
             try disk.setLink(layout.link(model), to: layout.linkDestination(model, group: group))
         }
@@ -63,7 +63,7 @@ extension StoreWriter {
         }
         let newcomers = inside.filter { good[$0] != nil && isOutside($0) }
         if !newcomers.isEmpty {
-            try point(layout.groupGood(group), at: try makeSet(group, good), group)
+            try point(layout.groupGood(group), at: try makeSet(group, good))
             try bringIn(newcomers)
         }
         if DiskReader.destination(of: layout.groupGood(group)) != set {
@@ -107,7 +107,7 @@ extension StoreWriter {
         return id
     }
 
-    private func point(_ link: FilePath, at set: String, _ group: String) throws {
+    private func point(_ link: FilePath, at set: String) throws {
         guard DiskReader.destination(of: link) != "sets/\(set)" else { return }
         try disk.setLink(link, to: "sets/\(set)")
     }

@@ -61,7 +61,7 @@ package struct GitOrigin: DesiredStateOrigin {
         }
         // What was in force before counts again, unless its signature no longer does.
         if let head = try? await git("rev-parse", "--verify", "--quiet", "HEAD^{commit}"), Self.isCommit(head),
-            await isAllowed(head)
+            (try? await checkSignature(of: head)) != nil
         {
             position.wanted.withLock { $0 = head }
         }
@@ -123,15 +123,6 @@ package struct GitOrigin: DesiredStateOrigin {
         _ = try await git(
             "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force", "--", options.url,
             "+refs/heads/\(options.branch):\(Self.ref)")
-    }
-
-    private func isAllowed(_ commit: String) async -> Bool {
-        do {
-            try await checkSignature(of: commit)
-            return true
-        } catch {
-            return false
-        }
     }
 
     package func preview() async throws -> Declaration {

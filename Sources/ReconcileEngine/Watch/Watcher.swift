@@ -54,7 +54,7 @@ public final class Watcher: Service {
         manager.ready()
         await withGracefulShutdownHandler {
             while !stops.load(ordering: .relaxed), !Task.isCancelled {
-                await loop.turn(isAsked: wakes.exchange(false, ordering: .relaxed))
+                loop.turn(isAsked: wakes.exchange(false, ordering: .relaxed))
                 try? await Task.sleep(for: Self.tick)
             }
         } onGracefulShutdown: {
@@ -119,7 +119,7 @@ private struct WatchLoop {
     private var isAskedAgain = false
     private var hasCancelled = false
     /// Newer content that came while a pass runs; without a declaration when it cannot be used.
-    private var preview: (glance: String, declaration: Declaration?)?
+    private var preview: (glance: String, work: Work<Declaration?>)?
 
     init(
         reconciler: Reconciler, origin: any DesiredStateOrigin, options: Watcher.Options, manager: ServiceManager
@@ -141,7 +141,7 @@ private struct WatchLoop {
     private var report: EventReporter { reconciler.settings.report }
 
     /// One turn: takes up what has ended, and begins what is due. Waits for nothing.
-    mutating func turn(isAsked: Bool) async {
+    mutating func turn(isAsked: Bool) {
         tellManager()
         let now = now
         if now < lastTurn.advanced(bySeconds: -5) {
@@ -164,7 +164,7 @@ private struct WatchLoop {
             refresh = Work { await Result.of { try await origin.refresh() } }
             refreshBegan = now
         }
-        await lookAtOrigin()
+        lookAtOrigin()
         // A remote that hangs keeps no window waiting.
         let isRefreshing = refresh != nil && now < refreshBegan.advanced(bySeconds: 5)
         if pass == nil, adoption == nil, !isRefreshing, timetable.due <= now, declaration != nil { beginPass(at: now) }
@@ -173,7 +173,10 @@ private struct WatchLoop {
 
     /// Ends what runs.
     mutating func end() async {
-        for work in [pass?.cancel, refresh?.cancel, delivery?.cancel, adoption?.cancel] { work?() }
+        for cancel in [pass?.cancel, refresh?.cancel, delivery?.cancel, adoption?.cancel, preview?.work.cancel] {
+            cancel?()
+        }
+        _ = await preview?.work.value
         _ = await adoption?.value
         _ = await pass?.value
         _ = await refresh?.value
@@ -201,12 +204,12 @@ private struct WatchLoop {
 
     /// Begins to take newer content into force. Waits for a pass that runs: it is cut short when what it works on is no longer
     /// wanted like that.
-    private mutating func lookAtOrigin() async {
+    private mutating func lookAtOrigin() {
         let seen = origin.glance()
         // While a remote is asked for the first time there is nothing to read yet.
         guard adoption == nil, seen != glance, !(seen.isEmpty && refresh != nil) else { return }
         if let adoptAgain, seen == adopting, now < adoptAgain { return }
-        guard pass == nil else { return await cutShort(for: seen) }
+        guard pass == nil else { return cutShort(for: seen) }
         let origin = origin
         (adopting, adoptAgain) = (seen, nil)
         adoption = Work { await Result.of { try await origin.adopt() } }
@@ -219,7 +222,7 @@ private struct WatchLoop {
         case .success(let newer):
             let isOther = newer.desired.digest != declaration?.desired.digest || newer.commit != declaration?.commit
             (glance, declaration) = (adopting, newer)
-            if trouble != nil { recovered(newer) }
+            if trouble != nil { recovered() }
             trouble = nil
             timetable.begin(at: now)
             if isOther { changed(to: newer) }
@@ -237,10 +240,13 @@ private struct WatchLoop {
     }
 
     /// Cancels a pass whose models in hand are declared otherwise in the newer content.
-    private mutating func cutShort(for seen: String) async {
+    private mutating func cutShort(for seen: String) {
         guard !hasCancelled, let old = declaration else { return }
-        if preview?.glance != seen { preview = (seen, try? await origin.preview()) }
-        guard let newer = preview?.declaration else { return }
+        if preview?.glance != seen {
+            let origin = origin
+            preview = (seen, Work { try? await origin.preview() })
+        }
+        guard let newer = preview?.work.result ?? nil else { return }
         let (oldLock, newLock) = (old.pinnedLock?.found?.lock, newer.pinnedLock.map { $0.found?.lock } ?? nil)
         let affected = flights.models.contains { name in
             !Self.isSame(old.desired.models[name], newer.desired.models[name])
@@ -271,7 +277,7 @@ private struct WatchLoop {
         reconciler.record([act], in: layout)
     }
 
-    private mutating func recovered(_ newer: Declaration) {
+    private mutating func recovered() {
         report(.desiredStateValid)
         post(.desiredStateValid, "the desired state can be used again")
     }
