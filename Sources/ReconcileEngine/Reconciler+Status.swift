@@ -79,8 +79,8 @@ extension Reconciler {
         let models = names.filter { only.isEmpty || only.contains($0) }.sorted().map { name in
             describe(name, observed.models[name] ?? ObservedModel(), declaration.desired.models[name], survey, page)
         }
-        let partials = try DiskReader.names(in: survey.layout.partials).map { name in
-            (name, PartialFile.safeBytes(in: survey.layout.partials.appending(name)))
+        let partials = try DiskReader.names(in: survey.layout.partials).filter { Digest($0) != nil }.map { name in
+            (name, DownloadJournal.claimedBytes(in: survey.layout.partials.appending(name), size: .max))
         }
         return Status(
             createdAt: survey.now, store: declaration.store.string, desiredState: declaration.desired.digest,

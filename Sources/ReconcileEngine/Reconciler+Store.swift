@@ -239,7 +239,8 @@ extension Reconciler {
     }
 
     private func takeOver(_ release: Release, from place: FilePath, _ layout: StoreLayout) async throws -> Int {
-        let downloader = Downloader(layout: layout, holder: settings.holder)
+        let downloader = Downloader(
+            layout: layout, engine: DownloadEngine(DownloadPolicy(), clock: settings.clock), holder: settings.holder)
         var matched = 0
         for file in release.files {
             let candidate = place.pushing(FilePath(file.path.description))
@@ -248,7 +249,7 @@ extension Reconciler {
             else { continue }
             matched += 1
             guard DiskReader.entry(at: layout.blob(file.sha256)) == nil else { continue }
-            _ = try await downloader.fetch(file, from: [.file(candidate)]) { _ in }
+            _ = try await downloader.fetch([Downloader.Wanted(file, from: [.file(candidate)])]) { _, _ in }
         }
         return matched
     }

@@ -10,14 +10,17 @@ public struct DesiredState: Sendable {
     public let models: [ModelName: DesiredModel]
     /// When models that are no longer declared may be removed: the windows of the common policy.
     public let schedule: Schedule
+    /// How bytes are fetched.
+    public let download: DownloadPolicy
     /// The models of each group, sorted.
     public let groups: [String: [ModelName]]
 
     /// A desired state.
     public init(
         digest: Digest, facts: [String: String], prune: Bool, models: [ModelName: DesiredModel],
-        schedule: Schedule = Schedule()
+        schedule: Schedule = Schedule(), download: DownloadPolicy = DownloadPolicy()
     ) {
+        self.download = download
         (self.digest, self.facts, self.prune, self.models) = (digest, facts, prune, models)
         self.schedule = schedule
         var groups: [String: [ModelName]] = [:]

@@ -34,6 +34,25 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Takes the 32 bytes of a hash; `nil` when they are more or fewer.
+    public init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == 32 else { return nil }
+        var words: [UInt64] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            words.append(rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
+            rest = rest.dropFirst(8)
+        }
+        self.init(words: words)
+    }
+
+    /// Its 32 bytes.
+    public var bytes: [UInt8] {
+        [words.0, words.1, words.2, words.3].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
+        }
+    }
+
     /// The first twelve digits: enough for people, never enough to decide by.
     public var short: String { String(description.prefix(12)) }
 

@@ -15,6 +15,7 @@ package struct Applier: Sendable {
     private let note: @Sendable ([Outcome]) -> Void
 
     private let gate = DigestGate()
+    private let engine: DownloadEngine
 
     /// Models that are fetched at once.
     private static let width = 4
@@ -44,6 +45,7 @@ package struct Applier: Sendable {
         self.settings = settings
         self.aside = aside
         self.judge = judge
+        engine = DownloadEngine(desired.download, clock: settings.clock)
     }
 
     private enum Preparation: Sendable {
@@ -142,7 +144,8 @@ package struct Applier: Sendable {
         let fetcher = Fetcher(
             reader: reader,
             downloader: Downloader(
-                layout: layout, holder: settings.holder, gate: gate, patience: settings.lockPatience),
+                layout: layout, engine: engine, holder: settings.holder, gate: gate, patience: settings.lockPatience,
+                warn: { [settings] in settings.report(.warning($0)) }),
             sources: sources,
             origin: desired.models[change.model]?.origin, report: settings.report)
         do {

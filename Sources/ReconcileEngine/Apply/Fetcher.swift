@@ -1,5 +1,4 @@
 package import ReconcileCore
-import Synchronization
 import SystemPackage
 
 /// Carries out `fetch` and `verify`: brings the bytes of a change into the store and proves them. Needs no store lock.
@@ -10,9 +9,6 @@ package struct Fetcher: Sendable {
     private let report: EventReporter
     /// Where the model is declared to come from.
     private let origin: Origin?
-
-    /// Files that are fetched at once for one model.
-    private static let width = 4
 
     package init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
@@ -74,20 +70,15 @@ package struct Fetcher: Sendable {
                 .sourceUnreachable(
                     url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
         }
-        return try await withThrowingTaskGroup(of: Int64.self) { group in
-            var bytes: Int64 = 0
-            for (index, file) in files.enumerated() {
-                if index >= Self.width { bytes += try await group.next() ?? 0 }
-                let locations = try source.locations(of: file, version: release.version, in: release.origin.repository)
-                group.addTask {
-                    try await downloader.fetch(file, from: locations) { count in
-                        report(.received(model: model, file: file.path, bytes: count, size: file.size))
-                    }
-                }
-            }
-            for try await count in group { bytes += count }
-            return (bytes, Set(files.map(\.sha256)))
+        let wanted = try files.map { file in
+            Downloader.Wanted(
+                file,
+                from: try source.locations(of: file, version: release.version, in: release.origin.repository))
         }
+        let bytes = try await downloader.fetch(wanted) { file, count in
+            report(.received(model: model, file: file.path, bytes: count, size: file.size))
+        }
+        return (bytes, Set(files.map(\.sha256)))
     }
 
     /// Stamps of files whose hash is known: those of generations, and blobs that were hashed while they came. A damaged

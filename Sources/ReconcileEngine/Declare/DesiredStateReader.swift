@@ -5,7 +5,7 @@ import YAML
 /// Turns a checked document into a ``Declaration``. What the shape cannot say (names that must exist, names that collide)
 /// is checked here, so that all problems still come in one report.
 struct DesiredStateReader {
-    private let root: Node
+    let root: Node
     private var decoder = Decoder()
     private let directories: [String: FilePath]
     /// The windows of the common policy, which most models share.
@@ -33,7 +33,7 @@ struct DesiredStateReader {
         guard decoder.problems.isEmpty else { throw decoder.problems }
         let desired = DesiredState(
             digest: digest, facts: facts, prune: root["prune"]?.bool ?? false, models: models,
-            schedule: commonSchedule)
+            schedule: commonSchedule, download: readDownload())
         let store = root["store"].map { path($0) } ?? defaultDirectory.appending("models")
         return Declaration(
             desired: desired, store: store, sources: sources, receivers: receivers, lockPath: lockPath,
@@ -273,7 +273,7 @@ struct DesiredStateReader {
 
     private func directory(_ node: Node) -> FilePath { directories[node.mark.source.name] ?? "." }
 
-    private func path(_ node: Node) -> FilePath {
+    func path(_ node: Node) -> FilePath {
         let written = node.text ?? ""
         let expanded = written.hasPrefix("~/") ? (Environment.value("HOME") ?? "~") + written.dropFirst() : written
         return directory(node).pushing(FilePath(expanded)).lexicallyNormalized()

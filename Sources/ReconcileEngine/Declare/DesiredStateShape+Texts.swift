@@ -31,6 +31,15 @@ extension DesiredStateShape {
         Durations.seconds($0) == nil ? "“\($0.prefix(40))” is not a duration" : nil
     }
 
+    static let size = Shape.Text("a size", pattern: "^[0-9]+([KMGT]iB|[kKMGT]?B)$", example: "64MiB") { text in
+        guard let bytes = Sizes.bytes(text) else { return "“\(text.prefix(40))” is not a size" }
+        return bytes < 8 << 20 || bytes > 4 << 30 ? "“\(text.prefix(40))” is not from 8MiB to 4GiB" : nil
+    }
+
+    static let rate = Shape.Text("a rate", pattern: "^[0-9]+([KMGT]iB|[kKMGT]?B)/s$", example: "50MiB/s") {
+        Sizes.rate($0) == nil ? "“\($0.prefix(40))” is not a rate" : nil
+    }
+
     static let cron = Shape.Text(
         "a cron expression", pattern: "^(@[A-Za-z]+|\\S+\\s+\\S+\\s+\\S+\\s+\\S+\\s+\\S+)$", example: "0 2 * * 6"
     ) { text in

@@ -17,7 +17,7 @@ package enum DesiredStateShape {
             Shape.Key(
                 "policy", .object(Shape("the policy", keys: policyKeys)),
                 "How models may change; a model may set any of these keys itself."),
-            Shape.Key("download", .object(download), "How bytes are fetched.", isSupported: false),
+            Shape.Key("download", .object(download), "How bytes are fetched."),
             Shape.Key("prune", .boolean, "Whether models that are no longer declared are removed.", standard: "false"),
             Shape.Key("notify", .list(.object(notify)), "Who is told about what."),
             Shape.Key("models", .map(keys: modelName, values: .object(model)), "The models of this machine, by name."),
@@ -52,8 +52,30 @@ package enum DesiredStateShape {
     static let download = Shape(
         "the download settings",
         keys: [
-            Shape.Key("bandwidth", .text(words), "Bytes per second for all connections together."),
-            Shape.Key("connections", .integer(1...256), "Connections at once."),
+            Shape.Key(
+                "bandwidth", .either([.text(rate), .list(.object(limit))]),
+                "Bytes per second for all connections together; no limit without it."),
+            Shape.Key("connections", .integer(1...256), "Connections at once, to all servers.", standard: "16"),
+            Shape.Key(
+                "connectionsPerHost", .integer(1...256),
+                "Connections at once to one server; as many as in all without it."),
+            Shape.Key(
+                "directIO", .choice(DownloadPolicy.DirectIO.allCases.map(\.rawValue)),
+                "Whether large files are written past the page cache; auto measures it once for a file system.",
+                standard: "auto"),
+            Shape.Key("memory", .text(size), "Memory for file content, from 8MiB to 4GiB.", standard: "40MiB"),
+            Shape.Key(
+                "seeds", .list(.text(path)),
+                "Directories whose files are taken instead of downloaded, when their content is what is wanted."),
+        ])
+
+    static let limit = Shape(
+        "a limit of the bandwidth",
+        keys: [
+            Shape.Key("rate", .text(rate), "Bytes per second.", isRequired: true),
+            Shape.Key("during", .text(cron), "When a span begins in which it holds; always without it."),
+            Shape.Key("duration", .text(duration), "How long the span lasts.", standard: "0"),
+            Shape.Key("timeZone", .text(timeZone), "Whose clock counts.", standard: "UTC"),
         ])
 
     static let notify = Shape(

@@ -1,4 +1,5 @@
 import ReconcileCore
+import Synchronization
 package import SystemPackage
 
 #if canImport(Glibc)
@@ -12,164 +13,151 @@ package import SystemPackage
 /// A download under way, in `partial/<digest>/`.
 ///
 /// ```text
-/// data      the bytes so far, from the start
-/// journal   a line for each block that is safely on disk: its length and SHA-256; data is synchronised first, the line after
+/// data      the bytes, each at its place; the file has its full length from the start
+/// journal   what of it is there, a line for each block; see ``DownloadJournal``
+/// index     the block index of the file, when its publisher made one
 /// lock      flock(2), so that two processes do not write one file
 /// ```
 ///
-/// After any death of the process the blocks of the journal are hashed again and the rest is fetched: a kill costs one block.
-package final class PartialFile {
-    /// Bytes between two lines of the journal.
-    static let blockBytes: Int64 = 8 << 20
-
-    private let directory: FilePath
+/// After any death of the process the blocks of the journal are hashed again and the rest is fetched. Every method may be
+/// called from any thread.
+package final class PartialFile: Sendable {
+    let directory: FilePath
     private let data: CInt
-    private let journal: CInt
+    /// Writes past the page cache; -1 where that is not possible or not wanted.
+    private let direct: Mutex<CInt>
     private let lock: StoreLock
-    private var whole = StreamingHash()
-    private var block = StreamingHash()
-    private var blockStart: Int64 = 0
+    let journal: DownloadJournal
 
-    /// Bytes that were written, all of them hashed.
-    private(set) var count: Int64 = 0
-
-    /// Opens the partial file of a blob, verifying what an earlier process left of it.
+    /// Opens the partial file of a blob, and waits for another process that has it.
     ///
+    /// - Parameter isDirect: Whether whole pages are written past the page cache.
     /// - Throws: ``Fault`` of kind `busy` when another process downloads it, or `system`; `CancellationError`.
     @concurrent
-    package static func open(_ directory: FilePath, holder: String, patience: Duration) async throws -> PartialFile {
+    package static func open(
+        _ directory: FilePath, holder: String, patience: Duration, isDirect: Bool = false
+    ) async throws -> PartialFile {
         while true {
             try Disk().makeDirectory(directory)
             let lock = try await StoreLock.take(directory.appending("lock"), holder: holder, patience: patience)
             // Whoever held it may have finished, and deleted the directory with the lock that we waited for.
             guard lock.isStill(at: directory.appending("lock")) else { continue }
-            let partial = try PartialFile(directory, lock: lock)
-            try await partial.recover()
-            return partial
+            return try PartialFile(directory, lock: lock, isDirect: isDirect)
         }
     }
 
-    private init(_ directory: FilePath, lock: StoreLock) throws {
+    private init(_ directory: FilePath, lock: StoreLock, isDirect: Bool) throws {
+        let path = directory.appending("data")
         (self.directory, self.lock) = (directory, lock)
-        data = SystemOpen.readWrite(directory.appending("data"))
-        journal = SystemOpen.readWrite(directory.appending("journal"))
-        guard data >= 0, journal >= 0 else { throw DiskReader.systemFault("write", directory) }
+        data = SystemOpen.readWrite(path)
+        direct = Mutex(isDirect && data >= 0 ? Platform.openDirect(path.string) : -1)
+        do {
+            guard data >= 0 else { throw DiskReader.systemFault("write", path) }
+            journal = try DownloadJournal(directory.appending("journal"))
+        } catch {
+            if data >= 0 { close(data) }
+            direct.withLock { if $0 >= 0 { close($0) } }
+            throw error
+        }
     }
 
     deinit {
-        if data >= 0 { close(data) }
-        if journal >= 0 { close(journal) }
+        close(data)
+        direct.withLock { if $0 >= 0 { close($0) } }
     }
 
-    /// How many bytes the journal says are safe; for the plan, which does not hash them.
-    static func safeBytes(in directory: FilePath) -> Int64 {
-        lines(of: directory.appending("journal")).reduce(0) { saturatingSum($0, $1.length) }
-    }
-
-    private static func lines(of path: FilePath) -> [(length: Int64, digest: Digest)] {
-        let bytes = (try? DiskReader.contents(of: path, limit: 64 << 20)) ?? nil
-        var lines: [(Int64, Digest)] = []
-        for line in String(decoding: bytes ?? [], as: UTF8.self).split(
-            separator: "\n", omittingEmptySubsequences: false
-        ).dropLast() {
-            let parts = line.split(separator: " ")
-            guard parts.count == 2, let length = Int64(parts[0]), length > 0, let digest = Digest(parts[1]) else {
-                break
-            }
-            lines.append((length, digest))
+    /// Makes room for the whole file before the first byte.
+    ///
+    /// - Throws: ``Fault`` of kind `diskFull` or `system`; then nothing was reserved.
+    func reserve(_ size: Int64) throws {
+        var status = stat()
+        guard fstat(data, &status) == 0 else { throw DiskReader.systemFault("write", path) }
+        if Int64(status.st_size) > size { try truncate(to: size) }
+        switch Platform.allocate(data, size) {
+        case 0: return
+        case ENOSPC, EDQUOT:
+            try? truncate(to: 0)
+            throw Fault(.diskFull(neededBytes: size, freeBytes: DiskReader.freeBytes(at: directory) ?? 0))
+        // The file system cannot reserve; it will tell when a write finds no room.
+        default: try truncate(to: size)
         }
-        return lines
     }
 
-    /// Hashes the blocks of the journal and cuts off everything behind the last one that is right.
-    private func recover() async throws {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Hashing.bufferBytes, alignment: 4096)
-        defer { buffer.deallocate() }
-        var kept = ""
-        for line in Self.lines(of: directory.appending("journal")) {
-            var candidate = whole
-            var hash = StreamingHash()
-            var rest = line.length
-            while rest > 0 {
-                let wanted = Int(min(rest, Int64(buffer.count)))
-                let got = pread(data, buffer.baseAddress, wanted, off_t(count + (line.length - rest)))
-                guard got > 0 else { break }
-                let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<got])
-                candidate.update(bytes)
-                hash.update(bytes)
-                rest -= Int64(got)
-                try Task.checkCancellation()
-            }
-            guard rest == 0, hash.digest() == line.digest else { break }
-            whole = candidate
-            count += line.length
-            kept += "\(line.length) \(line.digest)\n"
-        }
-        try truncate(keeping: kept)
+    private var path: FilePath { directory.appending("data") }
+
+    private func truncate(to size: Int64) throws {
+        guard ftruncate(data, off_t(size)) == 0 else { throw DiskReader.systemFault("write", path) }
     }
 
-    private func truncate(keeping journalText: String) throws {
-        guard ftruncate(data, off_t(count)) == 0, ftruncate(journal, off_t(journalText.utf8.count)) == 0 else {
-            throw DiskReader.systemFault("write", directory)
-        }
-        (block, blockStart) = (StreamingHash(), count)
-    }
-
-    /// Throws away everything that was written.
+    /// Throws everything away that was written.
     ///
     /// - Throws: ``Fault`` of kind `system`.
     func restart() throws {
-        (whole, count) = (StreamingHash(), 0)
-        try truncate(keeping: "")
+        try journal.clear()
+        try truncate(to: 0)
     }
 
-    /// Appends bytes, and makes a block safe whenever one is full.
+    /// Writes bytes at their place.
     ///
-    /// - Throws: ``Fault`` of kind `system` when they cannot be written.
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        var rest = bytes
-        while !rest.isEmpty {
-            let room = Int(min(Int64(rest.count), blockStart + Self.blockBytes - count))
-            let piece = UnsafeRawBufferPointer(rebasing: rest[..<room])
-            try write(piece)
-            whole.update(piece)
-            block.update(piece)
-            count += Int64(room)
-            if count == blockStart + Self.blockBytes { try checkpoint() }
-            rest = UnsafeRawBufferPointer(rebasing: rest[room...])
+    /// - Parameters:
+    ///   - bytes: Bytes whose address has the same remainder by the page size as `offset`, so that whole pages need no copy.
+    ///   - isDirect: Whether they will not be read back soon; then they go past the page cache, where that works.
+    /// - Throws: ``Fault`` of kind `diskFull` or `system`.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64, isDirect: Bool) throws {
+        let page = Int64(Block.alignment)
+        let end = offset + Int64(bytes.count)
+        let (first, last) = ((offset + page - 1) / page * page, end / page * page)
+        guard isDirect, first < last, let descriptor = direct.withLock({ $0 >= 0 ? $0 : nil }) else {
+            return try writeAll(bytes, at: offset, to: data)
+        }
+        let (head, whole) = (Int(first - offset), Int(last - first))
+        do {
+            try writeAll(UnsafeRawBufferPointer(rebasing: bytes[head..<head + whole]), at: first, to: descriptor)
+        } catch {
+            // What the file system does not take in this way it takes in the other.
+            direct.withLock {
+                if $0 >= 0 { close($0) }
+                $0 = -1
+            }
+            return try writeAll(bytes, at: offset, to: data)
+        }
+        if head > 0 { try writeAll(UnsafeRawBufferPointer(rebasing: bytes[..<head]), at: offset, to: data) }
+        if last < end {
+            try writeAll(UnsafeRawBufferPointer(rebasing: bytes[(head + whole)...]), at: last, to: data)
         }
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer) throws {
+    private func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int64, to descriptor: CInt) throws {
         var written = 0
         while written < bytes.count {
             let result = pwrite(
-                data, bytes.baseAddress?.advanced(by: written), bytes.count - written, off_t(count) + off_t(written))
+                descriptor, bytes.baseAddress?.advanced(by: written), bytes.count - written,
+                off_t(offset) + off_t(written))
             if result < 0, errno == EINTR { continue }
-            guard result > 0 else { throw DiskReader.systemFault("write", directory.appending("data")) }
+            if result < 0, errno == ENOSPC || errno == EDQUOT {
+                throw Fault(
+                    .diskFull(
+                        neededBytes: Int64(bytes.count - written), freeBytes: DiskReader.freeBytes(at: directory) ?? 0))
+            }
+            guard result > 0 else { throw DiskReader.systemFault("write", path) }
             written += result
         }
     }
 
-    /// Makes the bytes so far safe: the data first, then the line that vouches for them.
+    /// Reads bytes back.
     ///
-    /// - Throws: ``Fault`` of kind `system`.
-    func checkpoint() throws {
-        guard count > blockStart else { return }
-        guard Platform.synchronise(data) else {
-            throw DiskReader.systemFault("synchronise", directory.appending("data"))
-        }
-        let line = Array("\(count - blockStart) \(block.digest())\n".utf8)
-        let end = lseek(journal, 0, SEEK_END)
-        let result = line.withUnsafeBytes { pwrite(journal, $0.baseAddress, $0.count, end) }
-        guard result == line.count, Platform.synchronise(journal) else {
-            throw DiskReader.systemFault("write", directory.appending("journal"))
-        }
-        (block, blockStart) = (StreamingHash(), count)
+    /// - Returns: Whether all of them are there.
+    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int64) -> Bool {
+        DiskReader.fill(bytes, from: data, at: offset)
     }
 
-    /// The digest of everything written.
-    var digest: Digest { whole.digest() }
+    /// Makes what was written safe: the data first, then the lines that vouch for it.
+    ///
+    /// - Throws: ``Fault`` of kind `system`; nothing that was written may be relied on then.
+    func checkpoint() throws {
+        guard Platform.synchroniseData(data) else { throw DiskReader.systemFault("synchronise", path) }
+        try journal.synchronise()
+    }
 
     /// Deletes the partial file, because its blob is there; what cannot be deleted now is swept by `gc`.
     func discard() { try? Disk().removeTree(directory) }
@@ -179,11 +167,11 @@ package final class PartialFile {
     /// - Throws: ``Fault`` of kind `system`; no blob has then appeared.
     func promote(to blob: FilePath) throws {
         guard fchmod(data, 0o444) == 0, Platform.synchronise(data) else {
-            throw DiskReader.systemFault("synchronise", directory.appending("data"))
+            throw DiskReader.systemFault("synchronise", path)
         }
         let disk = Disk()
         try disk.makeDirectory(blob.removingLastComponent())
-        try disk.move(directory.appending("data"), to: blob)
+        try disk.move(path, to: blob)
         // Another process may be waiting here; then it finds the blob and removes the rest.
         try? disk.removeTree(directory)
     }

@@ -169,7 +169,8 @@ package struct Observer: Sendable {
             {
                 local[file.sha256] = file.size
             } else {
-                local[file.sha256] = PartialFile.safeBytes(in: reader.layout.partial(file.sha256))
+                local[file.sha256] = DownloadJournal.claimedBytes(
+                    in: reader.layout.partial(file.sha256), size: file.size)
             }
         }
         return local

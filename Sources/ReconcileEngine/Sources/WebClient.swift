@@ -10,15 +10,9 @@ package struct WebClient: Sendable {
     /// One client for the process: its connections are kept, and nothing is started before the first request.
     package static let shared = WebClient()
 
-    private let client: HTTPClient
+    let connections = WebConnections()
 
-    private init() {
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout.connect = .seconds(10)
-        configuration.timeout.read = .seconds(30)
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }
+    private init() {}
 
     /// What is asked.
     package struct Request: Sendable {
@@ -75,18 +69,25 @@ package struct WebClient: Sendable {
 
         /// The whole body, if it has no more than `limit` bytes.
         ///
-        /// - Parameter seconds: How long all of it may take.
-        func body(limit: Int, within seconds: Int64 = 120) async throws -> [UInt8]? {
+        /// - Parameters:
+        ///   - seconds: How long all of it may take.
+        ///   - took: Told of each piece; may wait.
+        func body(
+            limit: Int, within seconds: Int64 = 120, took: (Int) async throws -> Void = { _ in }
+        ) async throws -> [UInt8]? {
             let deadline = ContinuousClock.now + .seconds(seconds)
             var bytes: [UInt8] = []
-            let isWhole = try await read { piece in
-                guard bytes.count + piece.count <= limit else { return false }
+            for try await buffer in response.body {
+                guard bytes.count + buffer.readableBytes <= limit else { return nil }
                 guard ContinuousClock.now < deadline else { throw HTTPClientError.deadlineExceeded }
-                bytes += piece
-                return true
+                bytes += buffer.readableBytesView
+                try await took(buffer.readableBytes)
             }
-            return isWhole ? bytes : nil
+            return bytes
         }
+
+        /// How long the server asks to be left alone.
+        var retryAfter: Duration? { RetryAfter.wait(response.headers) }
     }
 
     private static let redirects: Set<Int> = [301, 302, 303, 307, 308]
@@ -98,48 +99,70 @@ package struct WebClient: Sendable {
         guard let first = URL(string: request.url) else {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
-        let token = try request.token.map(Environment.reveal)
         var target = first
         for _ in 0..<10 {
-            guard WebAddress.isAllowed(target.absoluteString, allowsInsecure: request.allowsInsecure) else {
-                throw Fault(.insecureAddress(url: request.shown(target)))
-            }
             let isTrusted = WebAddress.haveSameOrigin(first, target)
             guard isTrusted || request.body == nil else {
                 throw Fault(
                     .sourceUnreachable(
                         url: request.shown, detail: "it redirects a body to another server"))
             }
-            let response = try await execute(request, at: target, isTrusted: isTrusted, token: token)
+            let response = try await execute(request, at: target)
             guard Self.redirects.contains(response.status), let location = response.header("Location") else {
                 return response
             }
-            guard let next = URL(string: location, relativeTo: target)?.absoluteURL,
-                !(target.scheme == "https" && next.scheme != "https")
-            else {
-                throw Fault(
-                    .sourceUnreachable(
-                        url: request.shown(target),
-                        detail: "it redirects to an address that is not allowed"))
-            }
-            target = next
+            target = URL(string: try redirected(request, from: target.absoluteString, to: location)) ?? target
         }
         throw Fault(.sourceUnreachable(url: request.shown, detail: "it redirects more than 10 times"))
     }
 
-    private func execute(_ request: Request, at url: URL, isTrusted: Bool, token: String?) async throws -> Response {
+    /// Where a redirect leads: never from HTTPS to plain HTTP.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`.
+    func redirected(_ request: Request, from address: String, to location: String) throws -> String {
+        guard let base = URL(string: address), let next = URL(string: location, relativeTo: base)?.absoluteURL,
+            !(base.scheme == "https" && next.scheme != "https")
+        else {
+            throw Fault(
+                .sourceUnreachable(
+                    url: URL(string: address).map(request.shown) ?? request.shown,
+                    detail: "it redirects to an address that is not allowed"))
+        }
+        return next.absoluteString
+    }
+
+    /// The headers of a request to an address: what is secret goes to the origin that it was meant for only.
+    ///
+    /// - Throws: ``Fault`` of kind `insecureAddress`, `sourceUnreachable` or `secretMissing`.
+    func headers(of request: Request, at address: String) throws -> HTTPHeaders {
+        guard let first = URL(string: request.url), let url = URL(string: address) else {
+            throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
+        }
+        guard WebAddress.isAllowed(address, allowsInsecure: request.allowsInsecure) else {
+            throw Fault(.insecureAddress(url: request.shown(url)))
+        }
+        var headers = HTTPHeaders()
+        headers.add(name: "User-Agent", value: "reconcile/\(ToolVersion.current)")
+        headers.add(name: "Accept-Encoding", value: "identity")
+        for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }
+        if let login = NetworkLogins.current().basic(for: url.host() ?? "") {
+            headers.add(name: "Authorization", value: login)
+        }
+        guard WebAddress.haveSameOrigin(first, url) else { return headers }
+        for (name, value) in request.secretHeaders { headers.replaceOrAdd(name: name, value: value) }
+        if let token = request.token {
+            headers.replaceOrAdd(name: "Authorization", value: "Bearer \(try Environment.reveal(token))")
+        }
+        return headers
+    }
+
+    private func execute(_ request: Request, at url: URL) async throws -> Response {
         var message = HTTPClientRequest(url: url.absoluteString)
         message.method = HTTPMethod(rawValue: request.method)
-        message.headers.add(name: "User-Agent", value: "reconcile/\(ToolVersion.current)")
-        message.headers.add(name: "Accept-Encoding", value: "identity")
-        for (name, value) in request.headers { message.headers.replaceOrAdd(name: name, value: value) }
-        if isTrusted {
-            for (name, value) in request.secretHeaders { message.headers.replaceOrAdd(name: name, value: value) }
-        }
-        if isTrusted, let token { message.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)") }
+        message.headers = try headers(of: request, at: url.absoluteString)
         if let body = request.body { message.body = .bytes(ByteBuffer(string: body)) }
         do {
-            return Response(try await head(of: message, within: request.timeoutSeconds))
+            return Response(try await head(of: message, from: url, within: request.timeoutSeconds))
         } catch is CancellationError {
             throw CancellationError()
         } catch {
@@ -149,8 +172,11 @@ package struct WebClient: Sendable {
     }
 
     /// The answer's head within a time; the body may then take as long as bytes keep coming.
-    private func head(of message: HTTPClientRequest, within seconds: Int64) async throws -> HTTPClientResponse {
-        try await withThrowingTaskGroup(of: HTTPClientResponse?.self) { group in
+    private func head(
+        of message: HTTPClientRequest, from url: URL, within seconds: Int64
+    ) async throws -> HTTPClientResponse {
+        let client = connections.client(for: url, .documents)
+        return try await withThrowingTaskGroup(of: HTTPClientResponse?.self) { group in
             group.addTask { try await client.execute(message, deadline: .distantFuture) }
             group.addTask {
                 try await Task.sleep(for: .seconds(seconds))

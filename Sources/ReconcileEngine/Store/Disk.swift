@@ -56,6 +56,65 @@ package struct Disk: Sendable {
         }
     }
 
+    /// Puts a file in place whose durability somebody else sees to, in one step. For what may be lost, but not be half there.
+    ///
+    /// - Throws: ``Fault`` of kind `system` or `diskFull`; nothing is then there.
+    func write(_ bytes: [UInt8], unsynchronisedTo path: FilePath) throws {
+        let temporary = Self.temporaryName(beside: path)
+        var descriptor = open(temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o444)
+        if descriptor < 0, errno == ENOENT {
+            try makeDirectory(path.removingLastComponent())
+            descriptor = open(temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o444)
+        }
+        guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
+        do {
+            defer { close(descriptor) }
+            try Self.writeAll(bytes, to: descriptor, path)
+            guard rename(temporary.string, path.string) == 0 else { throw DiskReader.systemFault("rename to", path) }
+        } catch {
+            unlink(temporary.string)
+            throw error
+        }
+    }
+
+    /// Moves many files to their final names: their contents are made durable together, then the names.
+    ///
+    /// - Throws: ``Fault`` of kind `system`; no name stands for content that is not durable.
+    func moveTogether(_ files: [(source: FilePath, target: FilePath)]) throws {
+        guard let directory = files.first?.source.removingLastComponent() else { return }
+        for parent in Set(files.map { $0.target.removingLastComponent() }) where DiskReader.entry(at: parent) == nil {
+            try makeDirectory(parent)
+        }
+        if Platform.canSynchroniseFileSystems {
+            try synchroniseFileSystem(of: directory)
+        } else {
+            for file in files { try synchroniseFile(file.source) }
+        }
+        for file in files where rename(file.source.string, file.target.string) != 0 {
+            // Another process had the same file, and was faster.
+            guard errno == ENOENT, DiskReader.entry(at: file.target) != nil else {
+                throw DiskReader.systemFault("rename to", file.target)
+            }
+        }
+        if Platform.canSynchroniseFileSystems {
+            try synchroniseFileSystem(of: directory)
+        } else {
+            for parent in Set(files.map { $0.target.removingLastComponent() }) { try synchroniseDirectory(parent) }
+        }
+    }
+
+    /// Makes all that was written to the file system of a directory durable.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func synchroniseFileSystem(of directory: FilePath) throws {
+        let descriptor = open(directory.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw DiskReader.systemFault("synchronise", directory) }
+        defer { close(descriptor) }
+        guard Platform.synchroniseFileSystem(descriptor) else {
+            throw DiskReader.systemFault("synchronise", directory)
+        }
+    }
+
     /// Saves a file that a person named: in one step where a regular file is or will be, through a link to where it points,
     /// and straight into anything else (a pipe, a device), which a rename would destroy.
     ///

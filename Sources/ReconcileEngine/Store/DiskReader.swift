@@ -111,6 +111,21 @@ package enum DiskReader {
         }
     }
 
+    /// Fills memory from a file's offset.
+    ///
+    /// - Returns: Whether there were enough bytes.
+    static func fill(_ bytes: UnsafeMutableRawBufferPointer, from descriptor: CInt, at offset: Int64) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = pread(
+                descriptor, bytes.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset) + off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
+    }
+
     /// Bytes that this user may still write to the file system that holds `path` or its nearest existing parent.
     package static func freeBytes(at path: FilePath) -> Int64? {
         var place = path

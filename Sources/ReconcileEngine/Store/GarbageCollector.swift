@@ -112,7 +112,14 @@ package struct GarbageCollector {
     /// Abandoned downloads; one that a process holds is being resumed, however old it is.
     private func sweepPartials() async throws -> [Item] {
         var items: [Item] = []
-        for name in try DiskReader.names(in: reader.layout.partials) {
+        for name in try DiskReader.names(in: reader.layout.incoming) {
+            let path = reader.layout.incoming.appending(name)
+            guard let entry = DiskReader.entry(at: path), isOlder(entry, than: Self.freshSeconds) else { continue }
+            if writer != nil { try Disk().remove(path) }
+            items.append(Item(kind: "partial", name: String(name.prefix(12)), bytes: entry.size))
+        }
+        for name in try DiskReader.names(in: reader.layout.partials)
+        where name != reader.layout.incoming.lastComponent?.string {
             let path = reader.layout.partials.appending(name)
             let data = DiskReader.entry(at: path.appending("data"))
             guard let newest = data ?? DiskReader.entry(at: path), isOlder(newest, than: Self.partialSeconds) else {

@@ -37,6 +37,13 @@ package enum Hashing {
     /// The digest of some bytes.
     package static func digest(of bytes: [UInt8]) -> ReconcileCore.Digest { finish(SHA256.hash(data: bytes)) }
 
+    /// The digest of some bytes, without a copy.
+    package static func digest(ofBytes bytes: UnsafeRawBufferPointer) -> ReconcileCore.Digest {
+        var hasher = SHA256()
+        hasher.update(bufferPointer: bytes)
+        return finish(hasher.finalize())
+    }
+
     /// The content digest of a list of files.
     package static func contentDigest(of files: [ReleaseFile]) -> ReconcileCore.Digest {
         digest(of: Release.contentText(of: files))

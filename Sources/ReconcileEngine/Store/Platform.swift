@@ -1,5 +1,8 @@
 // What differs between the systems reconcile runs on. Nothing else in the engine asks which system it is.
 
+#if os(Linux)
+    import CLinux
+#endif
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -18,6 +21,71 @@ package enum Platform {
             if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
         #endif
         return fsync(descriptor) == 0
+    }
+
+    /// Makes the content that was written to a descriptor survive a power cut; of its attributes only what finding it needs.
+    static func synchroniseData(_ descriptor: CInt) -> Bool {
+        #if canImport(Darwin)
+            return synchronise(descriptor)
+        #else
+            return fdatasync(descriptor) == 0
+        #endif
+    }
+
+    /// Makes everything that was written to a descriptor's file system survive a power cut; `false` when that failed or cannot be asked.
+    static func synchroniseFileSystem(_ descriptor: CInt) -> Bool {
+        #if os(Linux)
+            return syncfs(descriptor) == 0
+        #else
+            return false
+        #endif
+    }
+
+    /// Whether ``synchroniseFileSystem(_:)`` can be asked here.
+    static var canSynchroniseFileSystems: Bool {
+        #if os(Linux)
+            return true
+        #else
+            return false
+        #endif
+    }
+
+    /// Opens a file for writes past the page cache; negative when that is not possible.
+    static func openDirect(_ path: String) -> CInt {
+        #if canImport(Darwin)
+            let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+            guard descriptor >= 0, fcntl(descriptor, F_NOCACHE, 1) == 0 else { return descriptor }
+            return descriptor
+        #else
+            // O_DIRECT of asm/fcntl.h, which the C library only shows to those who define _GNU_SOURCE.
+            #if arch(arm64) || arch(arm)
+                let direct: CInt = 0o200000
+            #else
+                let direct: CInt = 0o40000
+            #endif
+            return open(path, O_WRONLY | O_CLOEXEC | direct)
+        #endif
+    }
+
+    /// Opens a file for writes.
+    static func openPlain(_ path: String) -> CInt { open(path, O_WRONLY | O_CLOEXEC) }
+
+    /// Makes an empty file.
+    static func create(_ path: String) -> CInt { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
+
+    /// Reserves room for a whole file, and gives it that length.
+    ///
+    /// - Returns: 0, or the error number.
+    static func allocate(_ descriptor: CInt, _ size: Int64) -> CInt {
+        #if canImport(Darwin)
+            var request = fstore_t(
+                fst_flags: UInt32(F_ALLOCATEALL), fst_posmode: F_PEOFPOSMODE, fst_offset: 0, fst_length: off_t(size),
+                fst_bytesalloc: 0)
+            guard fcntl(descriptor, F_PREALLOCATE, &request) != -1 else { return errno }
+            return ftruncate(descriptor, off_t(size)) == 0 ? 0 : errno
+        #else
+            return fallocate(descriptor, 0, 0, Int64(size)) == 0 ? 0 : errno
+        #endif
     }
 
     /// Makes a file share the blocks of another, copy on write; `false` when the file system cannot.

@@ -17,6 +17,8 @@ package import SystemPackage
 ///     groups/wan22/sets/4c1e…/vad -> ../../../../generations/vad/…
 ///     trash/                         what is about to be deleted
 ///     partial/1a153a22…/             a download under way
+///     partial/incoming/              small files that came and are about to become blobs
+///     write-mode                     whether large files are written past the page cache, as it was measured
 ///     memory/vad.json                holds, quarantine, approvals, attempts
 ///     plans.json                     saved plans that ran to their end here
 ///     history.db                     history, audit, source caches
@@ -43,6 +45,9 @@ package struct StoreLayout: Sendable, Hashable {
     package var allGroups: FilePath { control.appending("groups") }
     package var trash: FilePath { control.appending("trash") }
     package var partials: FilePath { control.appending("partial") }
+    /// Small files that came and are not blobs yet.
+    package var incoming: FilePath { partials.appending("incoming") }
+    package var writeMode: FilePath { control.appending("write-mode") }
     package var allMemory: FilePath { control.appending("memory") }
     package var appliedPlans: FilePath { control.appending("plans.json") }
 

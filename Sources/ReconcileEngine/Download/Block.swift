@@ -1,0 +1,118 @@
+import NIOCore
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A fixed piece of memory that bytes are received into, hashed from and written from, without a copy in between.
+///
+/// It begins at a page, as O_DIRECT wants it (open(2)), and is in one hand at a time: the lock is never contended, it is what
+/// proves that to the compiler.
+final class Block: Sendable {
+    /// The bytes of a block: large enough for one write without the page cache to pay, small enough to be lost in a crash.
+    static let bytes = 1 << 20
+    /// What memory and file offsets are aligned to for writes that go past the page cache.
+    static let alignment = 4096
+
+    private let address: UInt
+    private let isInUse = Mutex(())
+
+    init() {
+        address = UInt(
+            bitPattern: UnsafeMutableRawPointer.allocate(byteCount: Self.bytes, alignment: Self.alignment))
+    }
+
+    deinit { UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+
+    /// Lets its memory be used, by one at a time.
+    func withBytes<Result: Sendable>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
+        try isInUse.withLock { _ in
+            try body(
+                UnsafeMutableRawBufferPointer(
+                    start: UnsafeMutableRawPointer(bitPattern: address), count: Self.bytes))
+        }
+    }
+}
+
+/// Blocks for all downloads of a process: the whole memory that file content ever takes, however many files there are.
+///
+/// Who needs a block waits until one is free. Blocks that only wait for their turn to be hashed, and are on disk already, are
+/// given up when somebody needs them: they will be read back.
+final class BlockPool: Sendable {
+    /// Who keeps blocks that it could do without.
+    protocol Keeper: AnyObject, Sendable {
+        /// Gives up the block that would be used last; `nil` when there is none.
+        func giveUp() -> Block?
+    }
+
+    private struct State {
+        var free: [Block] = []
+        var made = 0
+        var waiting: [EventLoopPromise<Block>] = []
+        var keepers: [ObjectIdentifier: any Keeper] = [:]
+    }
+
+    private let limit: Int
+    private let state = Mutex(State())
+
+    /// A pool of at most so many bytes; blocks are made when they are first needed.
+    init(bytes: Int) { limit = max(4, bytes / Block.bytes) }
+
+    /// How many blocks there may be.
+    var capacity: Int { limit }
+
+    /// A block, as soon as there is one.
+    func take(on loop: any EventLoop) -> EventLoopFuture<Block> {
+        if let block = takeNow() { return loop.makeSucceededFuture(block) }
+        let promise = loop.makePromise(of: Block.self)
+        state.withLock { $0.waiting.append(promise) }
+        // One may have come free since.
+        serve()
+        return promise.futureResult
+    }
+
+    /// A block, if there is one now.
+    func takeNow() -> Block? {
+        let (block, keepers) = state.withLock { state -> (Block?, [any Keeper]) in
+            if let block = state.free.popLast() { return (block, []) }
+            if state.made < limit {
+                state.made += 1
+                return (Block(), [])
+            }
+            return (nil, Array(state.keepers.values))
+        }
+        if let block { return block }
+        for keeper in keepers {
+            if let block = keeper.giveUp() { return block }
+        }
+        return nil
+    }
+
+    /// Takes a block back.
+    func give(_ block: Block) {
+        let promise: EventLoopPromise<Block>? = state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.free.append(block)
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+        promise?.succeed(block)
+    }
+
+    /// Serves those who wait from what keepers can do without; called when a keeper has more than before.
+    func serve() {
+        while state.withLock({ !$0.waiting.isEmpty }), let block = takeNow() { give(block) }
+    }
+
+    /// Lets a keeper's blocks be asked for.
+    func register(_ keeper: any Keeper) { state.withLock { $0.keepers[ObjectIdentifier(keeper)] = keeper } }
+
+    /// Forgets a keeper.
+    func forget(_ keeper: any Keeper) { state.withLock { $0.keepers[ObjectIdentifier(keeper)] = nil } }
+}

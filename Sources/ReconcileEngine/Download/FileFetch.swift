@@ -1,0 +1,202 @@
+import NIOCore
+import NIOPosix
+import ReconcileCore
+import Synchronization
+import SystemPackage
+
+/// Fetches one large file: takes over what is there, asks one location after the other for the rest, and judges the whole.
+final class FileFetch: Sendable {
+    private let wanted: Downloader.Wanted
+    private let partial: PartialFile
+    private let downloader: Downloader
+    private let assembly: Assembly
+    private let report: @Sendable (Int) -> Void
+    private let total = Mutex<Int64>(0)
+
+    init(
+        _ wanted: Downloader.Wanted, _ partial: PartialFile, _ downloader: Downloader,
+        report: @escaping @Sendable (Int) -> Void
+    ) {
+        (self.wanted, self.partial, self.downloader, self.report) = (wanted, partial, downloader, report)
+        assembly = Assembly(
+            size: wanted.file.size, index: wanted.index, partial: partial, pool: downloader.engine.pool,
+            threads: downloader.engine.threads)
+    }
+
+    private var file: ReleaseFile { wanted.file }
+    private var engine: DownloadEngine { downloader.engine }
+
+    /// Where bytes came from since the file was begun, and which locations are left.
+    private struct Course {
+        var candidates: [Location]
+        var contributors: Set<Location> = []
+        /// Whether bytes of an earlier process are part of it.
+        var hasOld: Bool
+        /// How often it was begun anew without anybody to blame.
+        var restarts = 0
+        var fault: Fault?
+    }
+
+    /// Fetches the file into the store.
+    ///
+    /// - Returns: Bytes that were received.
+    /// - Throws: As ``Downloader/fetch(_:received:)``.
+    func run() async throws -> Int64 {
+        do {
+            try await fetch()
+            return total.withLock { $0 }
+        } catch {
+            await assembly.settle()
+            assembly.end()
+            // What came is kept, also through a power cut.
+            try? partial.checkpoint()
+            throw error
+        }
+    }
+
+    private func fetch() async throws {
+        try partial.reserve(file.size)
+        let found = try await Recovery.verify(partial, size: file.size, threads: engine.threads)
+        assembly.adopt(hash: found.hash, upTo: found.end, pieces: found.pieces)
+        var course = Course(candidates: wanted.locations, hasOld: found.end > 0 || !found.pieces.isEmpty)
+        while true {
+            if assembly.isComplete, try await judge(&course) {
+                assembly.end()
+                return try partial.promote(to: downloader.layout.blob(file.sha256))
+            }
+            guard let location = engine.health.ordered(course.candidates).first else {
+                throw course.fault
+                    ?? Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
+            }
+            course.contributors.insert(location)
+            try await ask(location, &course)
+        }
+    }
+
+    private func ask(_ location: Location, _ course: inout Course) async throws {
+        let isLast = course.candidates.count == 1
+        let ending: LargeFetch.Ending
+        switch location {
+        case .file(let path): ending = try await LocalCopy(path, into: assembly, report: note).run()
+        case .web(let url, let shown, let token, let allowsInsecure):
+            var request = WebClient.Request(url: url, shown: shown)
+            (request.token, request.allowsInsecure) = (token, allowsInsecure)
+            ending = try await LargeFetch(
+                RemoteFile(request), host: LocationHealth.key(location), into: assembly, engine: engine,
+                attempts: isLast ? Persistence.attempts : Persistence.attemptsWithOthers, report: note
+            ).run()
+        }
+        switch ending {
+        case .complete: engine.health.worked(location)
+        case .failed(let fault):
+            engine.health.failed(location)
+            course.fault = fault
+            course.candidates.removeAll { $0 == location }
+        case .unfit(let detail):
+            // What an earlier part belonged to may not be this server's file: from the start it gets one more chance.
+            let isStranger = course.hasOld || course.contributors.count > 1
+            course.fault = Fault(.sourceInvalid(url: location.shown, detail: detail))
+            if !isStranger || wanted.index != nil { course.candidates.removeAll { $0 == location } }
+            if wanted.index == nil { try await beginAnew(&course) }
+        case .wrongBytes:
+            strike(location, &course)
+            course.fault = Fault(
+                .sourceInvalid(url: location.shown, detail: "it sends wrong bytes for “\(file.path)”"))
+        }
+    }
+
+    @Sendable private func note(_ bytes: Int) {
+        total.withLock { $0 += Int64(bytes) }
+        report(bytes)
+    }
+
+    private func beginAnew(_ course: inout Course) async throws {
+        try await assembly.restart()
+        (course.contributors, course.hasOld) = ([], false)
+    }
+
+    private func strike(_ location: Location, _ course: inout Course) {
+        course.candidates.removeAll { $0 == location }
+        if engine.health.lied(location) {
+            downloader.warn("\(location.shown) sent wrong bytes; in this pass that server is asked last")
+        }
+    }
+
+    /// Compares the whole with what was published, and has what is wrong fetched again.
+    ///
+    /// - Returns: Whether it is right.
+    private func judge(_ course: inout Course) async throws -> Bool {
+        let digest = try await assembly.digest()
+        guard digest != file.sha256 else { return true }
+        course.fault = Fault(.digestMismatch(path: file.path.description, expected: file.sha256, received: digest))
+        // One that alone brought all of it is to blame; of several it cannot be told.
+        if course.contributors.count == 1, !course.hasOld, let liar = course.contributors.first {
+            strike(liar, &course)
+        } else {
+            course.restarts += 1
+            if course.restarts > wanted.locations.count { throw course.fault ?? Fault(.interrupted) }
+        }
+        guard try await assembly.dropWrongBlocks() else {
+            try await beginAnew(&course)
+            return false
+        }
+        (course.contributors, course.hasOld) = ([], true)
+        return false
+    }
+}
+
+/// Copies what is missing of a file from a file of this machine.
+struct LocalCopy: Sendable {
+    private let path: FilePath
+    private let assembly: Assembly
+    private let report: @Sendable (Int) -> Void
+
+    /// Blocks that may wait for the disk or the hash.
+    private static let outstandingLimit = 4
+
+    init(_ path: FilePath, into assembly: Assembly, report: @escaping @Sendable (Int) -> Void) {
+        (self.path, self.assembly, self.report) = (path, assembly, report)
+    }
+
+    /// Copies until everything is there.
+    ///
+    /// - Throws: `CancellationError`; ``Fault`` when the disk that is written to failed.
+    func run() async throws -> LargeFetch.Ending {
+        guard let source = ReadableFile(path) else { return .failed(Fault(.sourceLacks(url: path.string))) }
+        guard source.size == assembly.size else {
+            return .unfit(
+                "its file is \(source.size < assembly.size ? "shorter" : "longer") than \(assembly.size) bytes")
+        }
+        while let flight = assembly.next(for: 0, wanted: RangeBook.largest, connections: 1, rates: [:]) {
+            defer { assembly.land(0) }
+            guard let ending = try await copy(flight, from: source) else { continue }
+            return ending
+        }
+        return .complete
+    }
+
+    private func copy(_ flight: RangeBook.Flight, from source: ReadableFile) async throws -> LargeFetch.Ending? {
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        var outstanding: [EventLoopFuture<Assembly.Verdict>] = []
+        var position = flight.position
+        while position < flight.end, assembly.fault == nil {
+            try Task.checkCancellation()
+            let block = try await assembly.pool.take(on: loop).get()
+            let range = position..<assembly.blockEnd(from: position, limit: flight.end)
+            guard try await assembly.read(range, from: source, into: block) else {
+                assembly.pool.give(block)
+                return .failed(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
+            }
+            _ = assembly.advance(0, by: range.count)
+            report(range.count)
+            outstanding.append(assembly.absorb(block, range, on: loop))
+            position = range.upperBound
+            if outstanding.count >= Self.outstandingLimit, try await outstanding.removeFirst().get() == .wrong {
+                return .wrongBytes
+            }
+        }
+        for future in outstanding where try await future.get() == .wrong { return .wrongBytes }
+        if let fault = assembly.fault { throw fault }
+        return nil
+    }
+}

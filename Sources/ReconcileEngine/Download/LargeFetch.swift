@@ -1,0 +1,403 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import ReconcileCore
+import Synchronization
+
+/// Fetches what is missing of one file from one server, with as many connections as help.
+///
+/// It begins with one. Where the server is far, all the others follow at once; where it is near they come one by one, as long
+/// as disk and hash wait for bytes and more connections bring more. One that fails while others bring bytes is not replaced
+/// for a while: some servers refuse what is too much for them.
+final class LargeFetch: Sendable {
+    /// How it ended.
+    enum Ending: Sendable {
+        case complete
+        /// Nothing more can be had from there.
+        case failed(Fault)
+        /// It is not the file that is wanted, or it changed.
+        case unfit(String)
+        case wrongBytes
+    }
+
+    private let remote: RemoteFile
+    private let host: String
+    private let assembly: Assembly
+    private let engine: DownloadEngine
+    private let attempts: Int
+    private let report: @Sendable (Int) -> Void
+    private let watch = TransferWatch()
+    private let sharing = Mutex(1)
+
+    /// A server that answers later than this is far.
+    private static let far = Duration.milliseconds(20)
+    /// How often it is looked how things go.
+    private static let tick = Duration.milliseconds(50)
+    /// How long a request should take: long against the way to the server, short against a change of speed.
+    private static let requestSeconds = 2.0
+    /// Bytes per second of all downloads at which the machine, not the network, is what is slow.
+    private static let fast = 150e6
+    /// Blocks of one connection on their way to disk and hash, at most.
+    private static let outstandingLimit = 8
+    /// Fewer new bytes than these are no progress.
+    private static let progressBytes: Int64 = 64 << 10
+
+    init(
+        _ remote: RemoteFile, host: String, into assembly: Assembly, engine: DownloadEngine, attempts: Int,
+        report: @escaping @Sendable (Int) -> Void
+    ) {
+        (self.remote, self.host, self.assembly, self.engine, self.report) = (remote, host, assembly, engine, report)
+        self.attempts = attempts
+    }
+
+    /// What became of one connection.
+    private enum Event: Sendable {
+        case tick
+        case ended(Int, Failure?, Duration)
+    }
+
+    /// Why a connection ended early.
+    private enum Failure: Sendable {
+        case refusal(RangeReceiver.Refusal)
+        case fault(Fault)
+        case connection(String)
+        case cancelled
+    }
+
+    /// The course of the fetch; only the task that watches it has it.
+    private struct Course {
+        var active: Set<Int> = []
+        var nextID = 0
+        var target = 1
+        /// How many there were before the last growth.
+        var previous: Int?
+        var persistence: Persistence
+        var best: Int64
+        var quietUntil = ContinuousClock.now
+        var growth: (at: ContinuousClock.Instant, bytes: Int64, rate: Double)?
+        var ending: Ending?
+        var mustRestart = false
+    }
+
+    private typealias Group = TaskGroup<Event>
+
+    /// Fetches until everything is there or this server cannot bring more.
+    ///
+    /// - Throws: `CancellationError`; ``Fault`` when the disk failed.
+    func run() async throws -> Ending {
+        engine.keepLimit()
+        var course = Course(persistence: Persistence(attempts: attempts), best: assembly.present)
+        await withTaskGroup(of: Event.self) { group in
+            start(&course, &group)
+            group.addTask { await Self.ticked() }
+            while course.ending == nil || !course.active.isEmpty, let event = await group.next() {
+                switch event {
+                case .tick:
+                    engine.keepLimit()
+                    watch.replaceSilent(isLimited: engine.bucket.isNarrow)
+                    grow(&course, &group)
+                    group.addTask { await Self.ticked() }
+                case .ended(let id, let failure, let elapsed):
+                    course.active.remove(id)
+                    if let failure { judge(failure, elapsed, &course, &group) }
+                    if course.active.isEmpty { await resume(&course, &group) }
+                }
+                if let fault = assembly.fault { course.ending = .failed(fault) }
+                if assembly.takeWrong() { course.ending = .wrongBytes }
+                if course.ending != nil { watch.cancelAll() }
+                sharing.withLock { $0 = max(1, min(course.target, course.active.count)) }
+            }
+            group.cancelAll()
+        }
+        try Task.checkCancellation()
+        if let fault = assembly.fault { throw fault }
+        return course.ending ?? .complete
+    }
+
+    private static func ticked() async -> Event {
+        try? await Task.sleep(for: tick)
+        return .tick
+    }
+
+    // MARK: Connections
+
+    private func start(
+        _ course: inout Course, _ group: inout Group, after delay: Duration = .zero, hasSlot: Bool = false
+    ) {
+        let id = course.nextID
+        course.nextID += 1
+        course.active.insert(id)
+        group.addTask { await self.connection(id, after: delay, hasSlot: hasSlot) }
+    }
+
+    private func connection(_ id: Int, after delay: Duration, hasSlot: Bool) async -> Event {
+        var began = ContinuousClock.now
+        do {
+            if delay > .zero { try await Task.sleep(for: delay) }
+            if !hasSlot { try await engine.slots.take(host) }
+        } catch {
+            return .ended(id, .cancelled, .zero)
+        }
+        defer { engine.slots.give(host) }
+        began = .now
+        do {
+            var rate: Double?
+            while let flight = nextFlight(id, rate) {
+                began = .now
+                try await fetch(id, flight)
+                rate = watch.rate(of: id) ?? rate
+                // Another file has none yet, or so many do not help.
+                let others = sharing.withLock { $0 }
+                if others > 1, engine.slots.isWanted || watch.count > others { break }
+            }
+            return .ended(id, nil, ContinuousClock.now - began)
+        } catch {
+            return .ended(id, Self.failure(error), ContinuousClock.now - began)
+        }
+    }
+
+    private func nextFlight(_ id: Int, _ rate: Double?) -> RangeBook.Flight? {
+        let wanted = rate.map { Int64($0 * Self.requestSeconds) } ?? 4 * RangeBook.smallest
+        guard
+            let flight = assembly.next(
+                for: id, wanted: wanted, connections: sharing.withLock { $0 }, rates: watch.rates)
+        else { return nil }
+        if remote.known.ignoresRanges { _ = assembly.takeAll(id) }
+        return flight
+    }
+
+    private func fetch(_ id: Int, _ flight: RangeBook.Flight) async throws {
+        defer { assembly.land(id) }
+        let isRange = !remote.known.ignoresRanges
+        do {
+            try await engine.client.transfer(remote, isRange ? flight.position..<flight.end : nil) {
+                RangeReceiver(
+                    id: id, flight: flight, isRange: isRange, assembly: assembly, validator: remote.validator,
+                    bucket: engine.bucket, allowance: allowance, report: report)
+            } began: { transfer in
+                watch.add(id, transfer)
+            }
+        } catch RangeReceiver.Refusal.takenOver {
+            // All that was still wanted of this range came.
+        }
+        watch.remove(id)
+    }
+
+    /// Blocks that may be without a claim: at most as many in all as there may be connections.
+    @Sendable private func allowance() -> Int {
+        max(1, min(Self.outstandingLimit, engine.slots.limit / sharing.withLock { $0 }))
+    }
+
+    private static func failure(_ error: any Error) -> Failure {
+        switch error {
+        case is CancellationError: .cancelled
+        case let refusal as RangeReceiver.Refusal: .refusal(refusal)
+        case let fault as Fault: .fault(fault)
+        case let error as HTTPClientError where error == .cancelled: .refusal(.stalled)
+        default: .connection(WebClient.words(for: error))
+        }
+    }
+
+    /// Adds connections, when bytes are what everything waits for.
+    private func grow(_ course: inout Course, _ group: inout Group) {
+        let now = ContinuousClock.now
+        guard course.ending == nil, !course.mustRestart, !remote.known.ignoresRanges, now >= course.quietUntil,
+            let latency = remote.known.latency, assembly.isIdle, assembly.canShare
+        else { return }
+        let limit = min(engine.slots.limit, max(1, engine.pool.capacity / 2))
+        if course.active.count >= course.target {
+            guard isWorthwhile(&course, now), course.target < limit else { return }
+            course.previous = course.target
+            course.target = latency >= Self.far ? limit : min(limit, course.target * 2)
+        }
+        sharing.withLock { $0 = course.target }
+        while course.active.count < course.target, engine.slots.takeAnother(host) {
+            start(&course, &group, hasSlot: true)
+        }
+    }
+
+    /// Whether more connections are to be tried: at once when the server is far, else when each brings little, and the last
+    /// ones brought more. If they did not, they end after what they fetch now: ranges beside each other cost more than one
+    /// after the other.
+    private func isWorthwhile(_ course: inout Course, _ now: ContinuousClock.Instant) -> Bool {
+        let bytes = engine.bucket.total
+        if course.previous == nil, (remote.known.latency ?? .zero) >= Self.far { return true }
+        guard let last = course.growth else {
+            course.growth = (now, bytes, 0)
+            return false
+        }
+        let seconds = (now - last.at).inSeconds
+        guard seconds >= 0.25 else { return false }
+        let rate = Double(bytes - last.bytes) / seconds
+        course.growth = (now, bytes, rate)
+        if rate > Self.fast { return false }
+        guard let previous = course.previous, rate < last.rate * 1.15 else { return true }
+        course.target = previous
+        course.previous = nil
+        course.growth = nil
+        course.quietUntil = now + .seconds(3)
+        return false
+    }
+
+    // MARK: Failures
+
+    private func judge(_ failure: Failure, _ elapsed: Duration, _ course: inout Course, _ group: inout Group) {
+        switch failure {
+        case .cancelled: break
+        case .fault(let fault): course.ending = .failed(fault)
+        case .refusal(.wrongBytes): course.ending = .wrongBytes
+        case .refusal(.unfit(let detail)): course.ending = .unfit(detail)
+        case .refusal(.changed): course.ending = .unfit("its file changed while it was fetched")
+        case .refusal(.ignoresRanges): course.mustRestart = true
+        case .refusal(.status(let status, _)) where [401, 403, 404, 410].contains(status):
+            course.ending = .failed(Fault(.sourceLacks(url: remote.request.shown)))
+        case .refusal(.status(let status, let wait)):
+            passing("HTTP \(status)", wait, elapsed, &course, &group)
+        case .refusal(.short), .refusal(.takenOver):
+            passing("the connection was closed", nil, elapsed, &course, &group)
+        case .refusal(.stalled): passing(WebClient.timedOut, nil, elapsed, &course, &group)
+        case .connection(let detail): passing(detail, nil, elapsed, &course, &group)
+        }
+    }
+
+    /// A failure that may pass: others go on with less, the last one tries again.
+    private func passing(
+        _ detail: String, _ wait: Duration?, _ elapsed: Duration, _ course: inout Course, _ group: inout Group
+    ) {
+        guard course.ending == nil else { return }
+        let hasProgressed = assembly.present - course.best >= min(Self.progressBytes, assembly.size)
+        if hasProgressed {
+            course.best = assembly.present
+            course.persistence.progressed()
+        }
+        guard course.active.isEmpty else {
+            course.target = max(1, course.active.count)
+            course.quietUntil = .now + (wait ?? .seconds(5))
+            return
+        }
+        course.target = 1
+        let fault = Fault(.sourceUnreachable(url: remote.request.shown, detail: detail))
+        if detail == WebClient.connectionRefused, !hasProgressed {
+            course.ending = .failed(fault)
+            return
+        }
+        switch course.persistence.failed(after: elapsed, retryAfter: wait) {
+        case .giveUp: course.ending = .failed(fault)
+        case .wait(let delay): start(&course, &group, after: delay)
+        case .waitUpTo(let limit):
+            start(&course, &group, after: limit * Double.random(in: 0...1))
+        }
+    }
+
+    /// Goes on when no connection is left.
+    private func resume(_ course: inout Course, _ group: inout Group) async {
+        guard course.ending == nil else { return }
+        if assembly.hasAll { await assembly.settle() }
+        guard !assembly.takeWrong() else {
+            course.ending = .wrongBytes
+            return
+        }
+        if course.mustRestart {
+            course.mustRestart = false
+            guard !remote.known.ignoresRanges else {
+                course.ending = .unfit("it sends the whole file where a part was asked for")
+                return
+            }
+            remote.learn { $0.ignoresRanges = true }
+            do { try await assembly.restart() } catch {
+                course.ending = .failed(error as? Fault ?? Fault(.bug(detail: "\(error)")))
+                return
+            }
+        }
+        if Task.isCancelled || assembly.isComplete {
+            course.ending = .complete
+        } else {
+            start(&course, &group)
+        }
+    }
+}
+
+/// Watches the transfers of one fetch: their speed, and that they bring something.
+final class TransferWatch: Sendable {
+    private struct Record {
+        let transfer: Transfer
+        var mark: (at: ContinuousClock.Instant, bytes: Int)
+    }
+
+    private struct State {
+        var records: [Int: Record] = [:]
+        var rates: [Int: Double] = [:]
+    }
+
+    /// A connection that brings nothing for so long is replaced.
+    private static let silence = Duration.seconds(30)
+    /// Fewer bytes than these in that time are as good as nothing.
+    private static let crumbs = 32 << 10
+
+    private let state = Mutex(State())
+
+    /// Begins to watch a transfer.
+    func add(_ id: Int, _ transfer: Transfer) {
+        state.withLock { state in
+            state.records[id] = Record(transfer: transfer, mark: (.now, 0))
+        }
+    }
+
+    /// Ends watching one that brought all it should.
+    func remove(_ id: Int) {
+        state.withLock { state in
+            guard let record = state.records.removeValue(forKey: id) else { return }
+            state.rates[id] = Self.rate(record)
+        }
+    }
+
+    private static func rate(_ record: Record) -> Double {
+        Double(record.transfer.receiver.received) / max(0.001, (ContinuousClock.now - record.transfer.began).inSeconds)
+    }
+
+    /// How many transfers are watched.
+    var count: Int { state.withLock { $0.records.count } }
+
+    /// Bytes per second of a connection, in its last request.
+    func rate(of id: Int) -> Double? { state.withLock { $0.rates[id] } }
+
+    /// Bytes per second of each connection.
+    var rates: [Int: Double] { state.withLock { $0.records.mapValues(Self.rate) } }
+
+    /// Ends connections that bring nothing, or next to nothing while the others bring plenty.
+    ///
+    /// - Parameter isLimited: Whether so little bandwidth is allowed that a trickle is all there can be.
+    func replaceSilent(isLimited: Bool) {
+        let now = ContinuousClock.now
+        let stalled = state.withLock { state -> [Transfer] in
+            let rates = state.records.values.map(Self.rate).sorted()
+            let median = rates.isEmpty ? 0 : rates[rates.count / 2]
+            var stalled: [Transfer] = []
+            for (id, record) in state.records {
+                let receiver = record.transfer.receiver
+                var isStalled = receiver.silence(at: now) >= Self.silence
+                if now - record.mark.at >= Self.silence {
+                    isStalled = isStalled || (!isLimited && receiver.received - record.mark.bytes < Self.crumbs)
+                    state.records[id]?.mark = (now, receiver.received)
+                }
+                let isLaggard =
+                    rates.count >= 4 && now - record.transfer.began >= .seconds(10)
+                    && Self.rate(record) < median / 20
+                if isStalled || isLaggard { stalled.append(record.transfer) }
+            }
+            return stalled
+        }
+        for transfer in stalled { transfer.cancel() }
+    }
+
+    /// Ends all.
+    func cancelAll() {
+        let transfers = state.withLock { $0.records.values.map(\.transfer) }
+        for transfer in transfers { transfer.cancel() }
+    }
+}
+
+extension Duration {
+    /// The duration in seconds.
+    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}

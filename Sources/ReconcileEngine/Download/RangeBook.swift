@@ -1,0 +1,137 @@
+import ReconcileCore
+
+/// Which bytes of a file are there, under way and missing, and who fetches what next. Touches no file, no network, no clock.
+///
+/// Laws, which tests hold: every byte is in exactly one of the three states; a connection is only given bytes that are missing;
+/// a range that is split goes on at its first half.
+struct RangeBook: Sendable {
+    /// A range that a connection fetches.
+    struct Flight: Sendable {
+        /// The next byte that it will bring.
+        var position: Int64
+        /// Where it ends; moves when another connection takes over its tail.
+        var end: Int64
+    }
+
+    /// The smallest range that is asked for, unless less is missing; and what a slow one is not split below.
+    static let smallest: Int64 = 1 << 20
+    /// The largest range that is asked for at once.
+    static let largest: Int64 = 32 << 20
+
+    private(set) var missing: [Range<Int64>]
+    private(set) var flights: [Int: Flight] = [:]
+    /// Whether one connection brings the whole file, because its server knows no ranges.
+    private(set) var isWhole = false
+    /// Where a block ends at or before an offset; ranges are divided only there.
+    private let cut: @Sendable (Int64) -> Int64
+
+    /// A book of a file of which these ranges are missing.
+    init(missing: [Range<Int64>], cut: @escaping @Sendable (Int64) -> Int64 = { $0 - $0 % RangeBook.smallest }) {
+        self.cut = cut
+        self.missing = missing.filter { !$0.isEmpty }.sorted { $0.lowerBound < $1.lowerBound }
+    }
+
+    /// Whether nothing is missing or under way.
+    var isComplete: Bool { missing.isEmpty && flights.isEmpty }
+
+    /// Bytes that nobody fetches yet.
+    var missingBytes: Int64 { missing.reduce(0) { $0 + Int64($1.count) } }
+
+    /// Gives a connection what to fetch next: the first missing bytes, or else half of what the slowest still has to bring.
+    ///
+    /// - Parameters:
+    ///   - wanted: How many bytes the connection brings in a fitting time.
+    ///   - connections: How many share what is missing, so that they end together.
+    ///   - rates: Bytes per second of each flight, for the choice of the slowest.
+    mutating func next(for id: Int, wanted: Int64, connections: Int, rates: [Int: Double]) -> Flight? {
+        guard let first = missing.first else { return isWhole ? nil : steal(for: id, rates: rates) }
+        let even = missingBytes / Int64(max(1, connections))
+        let share = (even + Self.smallest - 1) / Self.smallest * Self.smallest
+        let length = min(Int64(first.count), max(Self.smallest, min(wanted, share, Self.largest)))
+        // Ranges end where blocks do, and no crumb is left behind that would be a request of its own.
+        var end = cut(first.lowerBound + length)
+        if end <= first.lowerBound { end = first.lowerBound + length }
+        if first.upperBound - end < Self.smallest / 4 { end = first.upperBound }
+        if end < first.upperBound { missing[0] = end..<first.upperBound } else { missing.removeFirst() }
+        let flight = Flight(position: first.lowerBound, end: end)
+        flights[id] = flight
+        return flight
+    }
+
+    private mutating func steal(for id: Int, rates: [Int: Double]) -> Flight? {
+        func secondsLeft(_ other: Int, _ flight: Flight) -> Double {
+            Double(flight.end - flight.position) / max(1, rates[other] ?? 1)
+        }
+        let victims = flights.filter { $0.value.end - $0.value.position >= 2 * Self.smallest }
+        guard
+            let (victim, flight) = victims.max(by: {
+                (secondsLeft($0.key, $0.value), $0.key) < (secondsLeft($1.key, $1.value), $1.key)
+            })
+        else { return nil }
+        let middle = cut(flight.position + (flight.end - flight.position) / 2 + Self.smallest)
+        guard middle > flight.position, middle < flight.end else { return nil }
+        flights[victim]?.end = middle
+        let taken = Flight(position: middle, end: flight.end)
+        flights[id] = taken
+        return taken
+    }
+
+    /// Notes that a connection brought bytes.
+    ///
+    /// - Returns: How many of them it should have brought: fewer when its tail was taken over.
+    mutating func advance(_ id: Int, by count: Int64) -> Int64 {
+        guard let flight = flights[id] else { return 0 }
+        let useful = min(count, flight.end - flight.position)
+        flights[id]?.position += useful
+        return useful
+    }
+
+    /// Gives a connection whose server sends the whole file everything; `false` when it did not begin at the start, or is not alone.
+    mutating func takeAll(_ id: Int, size: Int64) -> Bool {
+        guard flights.count == 1, flights[id]?.position == 0 else { return false }
+        flights[id]?.end = size
+        missing = []
+        isWhole = true
+        return true
+    }
+
+    /// Ends a connection's range; what it did not bring is missing again.
+    mutating func land(_ id: Int) {
+        isWhole = false
+        guard let flight = flights.removeValue(forKey: id), flight.position < flight.end else { return }
+        addMissing(flight.position..<flight.end)
+    }
+
+    /// Whether a further connection could be given something.
+    var canShare: Bool {
+        guard !isWhole else { return false }
+        return !missing.isEmpty || flights.values.contains { $0.end - $0.position >= 2 * Self.smallest }
+    }
+
+    /// Takes bytes out that come in another way.
+    mutating func remove(_ range: Range<Int64>) {
+        missing = missing.flatMap { old -> [Range<Int64>] in
+            guard old.overlaps(range) else { return [old] }
+            return [
+                old.lowerBound..<max(old.lowerBound, range.lowerBound),
+                min(old.upperBound, range.upperBound)..<old.upperBound,
+            ].filter { !$0.isEmpty }
+        }
+    }
+
+    /// Notes that bytes have to be fetched again.
+    mutating func addMissing(_ range: Range<Int64>) {
+        guard !range.isEmpty else { return }
+        var joined: [Range<Int64>] = []
+        var new = range
+        for old in missing {
+            if old.upperBound < new.lowerBound || new.upperBound < old.lowerBound {
+                joined.append(old)
+            } else {
+                new = min(old.lowerBound, new.lowerBound)..<max(old.upperBound, new.upperBound)
+            }
+        }
+        joined.append(new)
+        missing = joined.sorted { $0.lowerBound < $1.lowerBound }
+    }
+}

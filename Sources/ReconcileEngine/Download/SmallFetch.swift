@@ -1,0 +1,143 @@
+import ReconcileCore
+import SystemPackage
+
+/// Fetches one small file: one request, whole into memory, verified there.
+struct SmallFetch: Sendable {
+    private let wanted: Downloader.Wanted
+    private let downloader: Downloader
+    private let report: @Sendable (Int) -> Void
+
+    init(_ wanted: Downloader.Wanted, _ downloader: Downloader, report: @escaping @Sendable (Int) -> Void) {
+        (self.wanted, self.downloader, self.report) = (wanted, downloader, report)
+    }
+
+    private var file: ReleaseFile { wanted.file }
+    private var engine: DownloadEngine { downloader.engine }
+
+    /// Fetches it and holds it for the next commit.
+    ///
+    /// - Returns: Bytes that were received.
+    /// - Throws: As ``Downloader/fetch(_:received:)``.
+    func run() async throws -> Int64 {
+        engine.keepLimit()
+        if try await downloader.incoming.recover(file) { return 0 }
+        var total: Int64 = 0
+        var fault = Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
+        for (rank, location) in engine.health.ordered(wanted.locations).enumerated() {
+            let isLast = rank == wanted.locations.count - 1
+            var persistence = Persistence(
+                attempts: isLast ? Persistence.attempts : Persistence.attemptsWithOthers)
+            attempts: while true {
+                let began = ContinuousClock.now
+                let answer = try await self.answer(of: location, &total)
+                switch answer {
+                case .bytes(let bytes):
+                    let digest = Hashing.digest(of: bytes)
+                    if Int64(bytes.count) == file.size, digest == file.sha256 {
+                        engine.health.worked(location)
+                        try await downloader.incoming.hold(bytes, of: file)
+                        return total
+                    }
+                    fault = mismatch(bytes, digest)
+                    if engine.health.lied(location) {
+                        downloader.warn("\(location.shown) sent wrong bytes; in this pass that server is asked last")
+                    }
+                    break attempts
+                case .refused(let found):
+                    fault = found
+                    break attempts
+                case .failed(let found, let retryAfter):
+                    fault = found
+                    engine.health.failed(location)
+                    switch persistence.failed(after: ContinuousClock.now - began, retryAfter: retryAfter) {
+                    case .giveUp: break attempts
+                    case .wait(let delay): try await Task.sleep(for: delay)
+                    case .waitUpTo(let limit): try await Task.sleep(for: limit * Double.random(in: 0...1))
+                    }
+                }
+            }
+        }
+        throw fault
+    }
+
+    private func mismatch(_ bytes: [UInt8], _ digest: Digest) -> Fault {
+        guard Int64(bytes.count) == file.size else {
+            return Fault(
+                .sizeMismatch(
+                    path: file.path.description, expectedBytes: file.size, receivedBytes: Int64(bytes.count)))
+        }
+        return Fault(.digestMismatch(path: file.path.description, expected: file.sha256, received: digest))
+    }
+
+    private enum Answer {
+        case bytes([UInt8])
+        /// Asking again does not help.
+        case refused(Fault)
+        case failed(Fault, retryAfter: Duration?)
+    }
+
+    private func answer(of location: Location, _ total: inout Int64) async throws -> Answer {
+        switch location {
+        case .file(let path):
+            guard let source = ReadableFile(path) else { return .refused(Fault(.sourceLacks(url: path.string))) }
+            guard source.size == file.size else {
+                let detail = "its file is \(source.size < file.size ? "shorter" : "longer") than \(file.size) bytes"
+                return .refused(Fault(.sourceInvalid(url: path.string, detail: detail)))
+            }
+            guard let bytes = source.bytes(0..<file.size) else {
+                return .refused(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
+            }
+            total += file.size
+            report(bytes.count)
+            return .bytes(bytes)
+        case .web(let url, let shown, let token, let allowsInsecure):
+            var request = WebClient.Request(url: url, shown: shown)
+            (request.token, request.allowsInsecure) = (token, allowsInsecure)
+            return try await answer(to: request, from: LocationHealth.key(location), &total)
+        }
+    }
+
+    private func answer(to request: WebClient.Request, from host: String, _ total: inout Int64) async throws -> Answer {
+        try await engine.slots.take(host)
+        defer { engine.slots.give(host) }
+        do {
+            let response = try await engine.client.send(request)
+            guard response.status == 200 else {
+                if [401, 403, 404, 410].contains(response.status) {
+                    return .refused(Fault(.sourceLacks(url: request.shown)))
+                }
+                let fault = Fault(.sourceUnreachable(url: request.shown, detail: "HTTP \(response.status)"))
+                return .failed(fault, retryAfter: response.retryAfter)
+            }
+            guard ["identity", nil].contains(response.header("Content-Encoding")?.lowercased()) else {
+                let detail = "it compresses what must not be changed"
+                return .refused(Fault(.sourceInvalid(url: request.shown, detail: detail)))
+            }
+            guard let bytes = try await response.body(limit: Int(file.size), within: 120, took: take) else {
+                let detail = "its file is longer than \(file.size) bytes"
+                return .refused(Fault(.sourceInvalid(url: request.shown, detail: detail)))
+            }
+            total += Int64(bytes.count)
+            return .bytes(bytes)
+        } catch let fault as Fault {
+            guard case .sourceUnreachable(_, let detail) = fault.kind, detail != WebClient.connectionRefused else {
+                return .refused(fault)
+            }
+            return .failed(fault, retryAfter: nil)
+        } catch {
+            try Task.checkCancellation()
+            let fault = Fault(.sourceUnreachable(url: request.shown, detail: WebClient.words(for: error)))
+            return .failed(fault, retryAfter: nil)
+        }
+    }
+
+    /// Counts bytes, and waits for bandwidth.
+    private func take(_ count: Int) async throws {
+        report(count)
+        var delay = engine.bucket.take(count)
+        while delay > .zero {
+            try await Task.sleep(for: delay)
+            delay = engine.bucket.isPaused ? .milliseconds(250) : .zero
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import ReconcileCore
+import Synchronization
+
+/// A file at one location while it is fetched from there: what its server is known to do, and where it redirects to.
+final class RemoteFile: Sendable {
+    /// What is known of it.
+    struct Knowledge: Sendable {
+        /// Where a redirect led, so that further requests go straight there.
+        var target: String?
+        /// Whether it only gives whole files.
+        var ignoresRanges = false
+        /// From asking to the first byte.
+        var latency: Duration?
+    }
+
+    let request: WebClient.Request
+    let validator = Validator()
+    private let knowledge = Mutex(Knowledge())
+
+    init(_ request: WebClient.Request) { self.request = request }
+
+    /// What is known of it now.
+    var known: Knowledge { knowledge.withLock { $0 } }
+
+    /// Notes what was found out.
+    func learn(_ change: (inout Knowledge) -> Void) { knowledge.withLock { change(&$0) } }
+}
+
+/// A transfer that is under way, for whoever watches it.
+struct Transfer: Sendable {
+    let receiver: RangeReceiver
+    let began: ContinuousClock.Instant
+    let cancel: @Sendable () -> Void
+}
+
+extension WebClient {
+    /// Asks for a range of a file, or for all of it, and has a receiver take what comes.
+    ///
+    /// - Parameters:
+    ///   - makeReceiver: Makes the receiver of one answer; a redirect is an answer too.
+    ///   - began: Told of each request, so that it can be watched.
+    /// - Throws: ``RangeReceiver/Refusal``, ``Fault`` or the connection's own error; `CancellationError`.
+    func transfer(
+        _ file: RemoteFile, _ range: Range<Int64>?, makeReceiver: () -> RangeReceiver,
+        began: (Transfer) -> Void
+    ) async throws {
+        var remaining = 10
+        while remaining > 0 {
+            remaining -= 1
+            let address = file.known.target ?? file.request.url
+            let receiver = makeReceiver()
+            do {
+                let ending = try await run(file.request, at: address, range, receiver, began)
+                if let latency = receiver.latency {
+                    // The first answer is later by the making of the connection.
+                    file.learn { $0.latency = min($0.latency ?? latency, latency) }
+                }
+                guard case .redirect(let location) = ending else { return }
+                let next = try redirected(file.request, from: address, to: location)
+                file.learn { $0.target = next }
+            } catch RangeReceiver.Refusal.status(let status, _) where [401, 403, 404, 410].contains(status) {
+                // An address that a redirect gave may have expired: the source is asked for another one, once.
+                guard file.known.target != nil, remaining > 1 else {
+                    throw RangeReceiver.Refusal.status(status, retryAfter: nil)
+                }
+                file.learn { $0.target = nil }
+                remaining = min(remaining, 4)
+            }
+        }
+        throw Fault(.sourceUnreachable(url: file.request.shown, detail: "it redirects more than 10 times"))
+    }
+
+    private func run(
+        _ request: Request, at address: String, _ range: Range<Int64>?, _ receiver: RangeReceiver,
+        _ began: (Transfer) -> Void
+    ) async throws -> RangeReceiver.Ending {
+        var headers = try self.headers(of: request, at: address)
+        if let range {
+            headers.replaceOrAdd(name: "Range", value: "bytes=\(range.lowerBound)-\(range.upperBound - 1)")
+        }
+        guard let url = URL(string: address) else {
+            throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
+        }
+        let message = try HTTPClient.Request(url: url, method: .GET, headers: headers)
+        let task = connections.client(for: url, .transfers).execute(request: message, delegate: receiver)
+        began(Transfer(receiver: receiver, began: .now, cancel: { task.cancel() }))
+        return try await withTaskCancellationHandler {
+            let result: Result<RangeReceiver.Ending, any Error>
+            do { result = .success(try await task.futureResult.get()) } catch { result = .failure(error) }
+            if let refusal = receiver.finish(on: task.eventLoop) { throw refusal }
+            try Task.checkCancellation()
+            return try result.get()
+        } onCancel: {
+            task.cancel()
+        }
+    }
+}
