@@ -83,6 +83,7 @@ let package = Package(
             dependencies: [
                 "ReconcileEngine", "ReconcileCore", "ReconcileTesting", "YAML",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict

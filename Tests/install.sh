@@ -1,7 +1,7 @@
 # Installs what a script needs and the machine lacks. Sourced, not run: `. Tests/install.sh; need yaml tool …`.
 # Says what it could not install, and ends the script then.
 
-# need WHAT…: yaml, sqlite, ssh-keygen, or a program that is named like its package.
+# need WHAT…: yaml, sqlite, zstd, ssh-keygen, or a program that is named like its package.
 need() {
     missing=""
     for what in "$@"; do
@@ -15,6 +15,7 @@ need() {
             case "$what" in
                 yaml) packages="$packages libyaml-dev pkg-config" ;;
                 sqlite) packages="$packages libsqlite3-dev" ;;
+                zstd) packages="$packages libzstd-dev pkg-config" ;;
                 nginx) packages="$packages nginx-light" ;;
                 flock) packages="$packages util-linux" ;;
                 ssh-keygen) packages="$packages openssh-client" ;;
@@ -32,6 +33,7 @@ need() {
         for what in $missing; do
             case "$what" in
                 yaml) brew install -q libyaml pkg-config ;;
+                zstd) brew install -q zstd pkg-config ;;
                 *) brew install -q "$what" ;;
             esac
         done
@@ -50,6 +52,7 @@ present() {
     case "$1" in
         yaml) pkg-config --exists yaml-0.1 2>/dev/null ;;
         sqlite) [ "$(uname)" = Darwin ] || [ -e /usr/include/sqlite3.h ] || pkg-config --exists sqlite3 2>/dev/null ;;
+        zstd) pkg-config --exists libzstd 2>/dev/null ;;
         strace) [ "$(uname)" = Darwin ] || command -v strace >/dev/null 2>&1 ;;
         pip) python3 -m pip --version >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;

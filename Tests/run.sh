@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . Tests/install.sh
 
-need yaml sqlite python3 pip strace nginx flock git ssh-keygen
+need yaml sqlite zstd python3 pip strace nginx openssl flock git ssh-keygen
 swift build --build-tests
 swift test --skip-build "$@"
 [ $# -eq 0 ] || exit 0
@@ -17,6 +17,11 @@ export RECONCILE
 for test in schema readme input http silero watch kill; do
     echo "== Tests/Integration/test_$test.py"
     python3 "Tests/Integration/test_$test.py"
+done
+for test in "faultserver" "download --fast" "download --slow" "resume --kills 40" "servers" "delta"; do
+    echo "== Tests/Integration/test_$test"
+    # shellcheck disable=SC2086
+    (set -- $test && name="$1" && shift && python3 "Tests/Integration/test_$name.py" "$@")
 done
 for example in group windows git systemd; do
     echo "== examples/$example/run.sh"

@@ -97,11 +97,12 @@ public struct Reconciler: Sendable {
         let questions = declaration.questions(lock: lock?.lock, observed: observation.state, options)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, now: now)
         let resolutions = try await resolver.resolve(questions)
-        return Survey(
+        return try await Survey(
             declaration: declaration, options: options, layout: layout, cache: cache, sources: sources, lock: lock,
             observation: observation, isRemote: other != nil,
             resolutions: resolutions, selectors: declaration.selectors(lock: lock?.lock),
-            notices: lock.map { declaration.silences(of: $0.lock) } ?? [], now: now)
+            notices: lock.map { declaration.silences(of: $0.lock) } ?? [], now: now
+        ).findingReuse()
     }
 
     /// Carries out changes, each rechecked under the store's lock.

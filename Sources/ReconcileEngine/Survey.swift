@@ -17,6 +17,8 @@ package struct Survey: Sendable {
     package let selectors: [ModelName: Digest]
     package let notices: [Plan.Notice]
     package let now: Timestamp
+    /// Bytes of files that can be had from this machine, beside those that earlier downloads have of them.
+    package var reusable: [Digest: Int64] = [:]
 
     /// The plan: the one pure function, then digests and bytes.
     package func plan() -> Plan {
@@ -65,8 +67,37 @@ package struct Survey: Sendable {
         for change in changes {
             guard let release = change.release else { continue }
             local.merge(observer.localBytes(of: release.files, damaged: damaged(change.model))) { $1 }
+            for file in release.files {
+                guard let bytes = reusable[file.sha256], let held = local[file.sha256], held < file.size else {
+                    continue
+                }
+                local[file.sha256] = min(file.size, saturatingSum(held, bytes))
+            }
         }
         return local
+    }
+
+    /// Looks for what of the files that would be fetched is on this machine.
+    ///
+    /// - Throws: `CancellationError`.
+    package func findingReuse() async throws -> Survey {
+        guard !isRemote else { return self }
+        let fetching = plan(of: observation.state).changes.filter { $0.steps.contains(.fetch) }
+        guard !fetching.isEmpty else { return self }
+        let models = observation.state.models
+        let finder = ReuseFinder(
+            layout: layout, generations: models.kept, damaged: models.damaged(in: layout),
+            policy: declaration.desired.download)
+        let observer = Observer(reader: StoreReader(layout: layout))
+        var survey = self
+        for change in fetching {
+            guard let release = change.release else { continue }
+            let local = observer.localBytes(of: release.files, damaged: damaged(change.model))
+            let missing = release.files.filter { local[$0.sha256] ?? 0 < $0.size }
+            let found = try await finder.find(missing, of: release, in: sources[release.origin.source])
+            for file in missing { survey.reusable[file.sha256] = found[file.sha256]?.localBytes(of: file) }
+        }
+        return survey
     }
 
     private func damaged(_ model: ModelName) -> [FilePath] {
@@ -133,5 +164,22 @@ extension ObservedState {
             let bytes = (try? JSONFile.bytes(of: model.memory, pretty: false)) ?? []
             return "\(name) \(Hashing.digest(of: bytes))\n"
         }.joined()
+    }
+}
+
+extension [ModelName: ObservedModel] {
+    /// Every generation of every model, by name.
+    var kept: [(ModelName, Generation)] {
+        sorted { $0.key < $1.key }.flatMap { name, model in model.generations.map { (name, $0) } }
+    }
+
+    /// The files that are known to be damaged.
+    func damaged(in layout: StoreLayout) -> Set<FilePath> {
+        Set(
+            flatMap { name, model -> [FilePath] in
+                guard case .damaged(let generation, let damage) = model.slot else { return [] }
+                let directory = layout.generation(name, generation.directory)
+                return damage.map { directory.pushing(FilePath($0.path.description)) }
+            })
     }
 }

@@ -73,12 +73,12 @@ class Proxy:
 class Certificate:
     """A certificate for loopback and models.test, signed by an authority of our own: `authority` is that one's file."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, names="IP:127.0.0.1,DNS:localhost,DNS:models.test"):
         self.authority, self.file, self.key = (os.path.join(directory, name) for name in ("ca.pem", "server.pem", "server.key"))
         authority_key, request, extensions = (os.path.join(directory, name) for name in ("ca.key", "server.csr", "server.ext"))
         with open(extensions, "w") as file:
             file.write("basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n"
-                       "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:models.test\n")
+                       "subjectAltName=%s\n" % names)
         new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         for arguments in (
             [*new, "-x509", "-days", "30", "-subj", "/CN=reconcile test authority", "-keyout", authority_key, "-out", self.authority],

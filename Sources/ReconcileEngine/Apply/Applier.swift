@@ -141,13 +141,14 @@ package struct Applier: Sendable {
 
     private func prepare(_ change: Change) async -> Preparation {
         let reader = StoreReader(layout: layout)
+        let (kept, damaged) = await held(reader)
         let fetcher = Fetcher(
             reader: reader,
             downloader: Downloader(
                 layout: layout, engine: engine, holder: settings.holder, gate: gate, patience: settings.lockPatience,
                 warn: { [settings] in settings.report(.warning($0)) }),
             sources: sources,
-            origin: desired.models[change.model]?.origin, report: settings.report)
+            origin: desired.models[change.model]?.origin, kept: kept, damaged: damaged, report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0
             var only: Set<ReleasePath>?
@@ -164,6 +165,15 @@ package struct Applier: Sendable {
         } catch {
             return .failed(Fault(.bug(detail: "\(error)"), model: change.model))
         }
+    }
+
+    /// All that the store keeps, of which blocks may be taken, and what of it is damaged.
+    private func held(_ reader: StoreReader) async -> ([(ModelName, Generation)], Set<FilePath>) {
+        var models: [ModelName: ObservedModel] = [:]
+        for name in (try? reader.modelNames()) ?? [] {
+            models[name] = try? await Observer(reader: reader).observe(name).0
+        }
+        return (models.kept, models.damaged(in: layout))
     }
 
     private func rollOut(_ unit: RolloutUnit, _ progress: inout Progress) async {

@@ -9,14 +9,18 @@ package struct Fetcher: Sendable {
     private let report: EventReporter
     /// Where the model is declared to come from.
     private let origin: Origin?
+    /// All that the store keeps, of every model.
+    private let kept: [(ModelName, Generation)]
+    /// Files of it that are damaged.
+    private let damaged: Set<FilePath>
 
-    package init(
+    init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
-        origin: Origin?,
+        origin: Origin?, kept: [(ModelName, Generation)], damaged: Set<FilePath>,
         report: @escaping EventReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
-        self.origin = origin
+        (self.origin, self.kept, self.damaged) = (origin, kept, damaged)
     }
 
     /// What was fetched.
@@ -70,10 +74,17 @@ package struct Fetcher: Sendable {
                 .sourceUnreachable(
                     url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
         }
+        let finder = ReuseFinder(
+            layout: reader.layout, generations: kept, damaged: damaged, policy: downloader.policy)
+        let found = try await finder.find(files, of: release, in: source)
+        let store = IndexStore(layout: reader.layout)
         let wanted = try files.map { file in
-            Downloader.Wanted(
-                file,
-                from: try source.locations(of: file, version: release.version, in: release.origin.repository))
+            let locations = try source.locations(
+                of: file, version: release.version, in: release.origin.repository)
+            guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
+            if let index = found.index { try store.keep(index) }
+            return Downloader.Wanted(
+                file, from: (found.seed.map { [.file($0)] } ?? []) + locations, index: found.index, reuse: found.reuse)
         }
         let bytes = try await downloader.fetch(wanted) { file, count in
             report(.received(model: model, file: file.path, bytes: count, size: file.size))

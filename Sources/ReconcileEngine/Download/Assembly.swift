@@ -10,7 +10,7 @@ import Synchronization
 /// kept in memory until its turn, or read back when memory ran short.
 final class Assembly: Sendable, BlockPool.Keeper {
     /// A piece that is on disk and waits for the hash of the whole file to reach it.
-    private struct Waiting {
+    struct Waiting {
         let end: Int64
         /// Its bytes, while memory lasts.
         var block: Block?
@@ -20,7 +20,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
         var done: EventLoopPromise<Void>?
     }
 
-    private struct State {
+    struct State {
         var book: RangeBook
         var hash = StreamingHash()
         /// Up to here the whole file is hashed.
@@ -43,9 +43,9 @@ final class Assembly: Sendable, BlockPool.Keeper {
     let size: Int64
     let index: BlockIndex?
     let pool: BlockPool
-    private let partial: PartialFile
-    private let threads: DownloadThreads
-    private let state: Mutex<State>
+    let partial: PartialFile
+    let threads: DownloadThreads
+    let state: Mutex<State>
 
     /// How often what was written is made safe against a power cut.
     private static let checkpointInterval = Duration.seconds(2)
@@ -97,7 +97,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
         forget(missing: [0..<size])
     }
 
-    private func forget(missing: [Range<Int64>]) {
+    func forget(missing: [Range<Int64>]) {
         let blocks = state.withLock { state in
             let blocks = state.waiting.values.compactMap(\.block)
             (state.waiting, state.spare) = ([:], [])
@@ -134,6 +134,9 @@ final class Assembly: Sendable, BlockPool.Keeper {
         }
     }
 
+    /// Up to here the whole file is hashed.
+    var frontier: Int64 { state.withLock { $0.frontier } }
+
     /// What went wrong with the disk.
     var fault: Fault? { state.withLock { $0.fault } }
 
@@ -159,8 +162,12 @@ final class Assembly: Sendable, BlockPool.Keeper {
         state.withLock { $0.book.next(for: id, wanted: wanted, connections: connections, rates: rates) }
     }
 
-    func advance(_ id: Int, by count: Int) -> (useful: Int, end: Int64) {
-        state.withLock { (Int($0.book.advance(id, by: Int64(count))), $0.book.flights[id]?.end ?? 0) }
+    func advance(_ id: Int, by count: Int) -> (useful: Int, position: Int64, end: Int64) {
+        state.withLock { state in
+            let useful = Int(state.book.advance(id, by: Int64(count)))
+            let flight = state.book.flights[id]
+            return (useful, flight?.position ?? 0, flight?.end ?? 0)
+        }
     }
 
     func takeAll(_ id: Int) -> Bool { state.withLock { $0.book.takeAll(id, size: size) } }
@@ -193,8 +200,11 @@ final class Assembly: Sendable, BlockPool.Keeper {
     /// Takes a block of bytes that came: checks it against the index, writes it and hands it to the hash. The block goes back to
     /// the pool by itself.
     ///
+    /// - Parameter isRemote: Whether the server that is being asked brought them, and answers for them.
     /// - Returns: When the connection may bring as much more: once the journal vouches for the block.
-    func absorb(_ block: Block, _ range: Range<Int64>, on loop: any EventLoop) -> EventLoopFuture<Verdict> {
+    func absorb(
+        _ block: Block, _ range: Range<Int64>, isRemote: Bool = true, on loop: any EventLoop
+    ) -> EventLoopFuture<Verdict> {
         let promise = loop.makePromise(of: Verdict.self)
         let isInOrder = state.withLock { state in
             state.writing += 1
@@ -204,19 +214,20 @@ final class Assembly: Sendable, BlockPool.Keeper {
             return true
         }
         threads.disk.submit { _ in
-            self.take(block, range, isInOrder: isInOrder, promise)
+            self.take(block, range, isRemote: isRemote, isInOrder: isInOrder, promise)
             self.state.withLock { $0.writing -= 1 }
         }
         return promise.futureResult
     }
 
     private func take(
-        _ block: Block, _ range: Range<Int64>, isInOrder: Bool, _ promise: EventLoopPromise<Verdict>
+        _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool,
+        _ promise: EventLoopPromise<Verdict>
     ) {
         do {
             if let index, !isInOrder || isIdle, !matches(index, block, range) {
                 lose(range)
-                state.withLock { $0.hasWrong = true }
+                if isRemote { state.withLock { $0.hasWrong = true } }
                 pool.give(block)
                 if isInOrder { try breakRun(at: range.lowerBound) }
                 return promise.succeed(.wrong)
@@ -237,7 +248,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
     }
 
     /// Whether the hash will probably reach a block while it is still in memory, so that it is not read back.
-    private func isNear(_ range: Range<Int64>) -> Bool {
+    func isNear(_ range: Range<Int64>) -> Bool {
         range.upperBound - state.withLock { $0.frontier } <= Int64(pool.capacity / 2 * Block.bytes)
     }
 
@@ -296,7 +307,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
     }
 
     /// The bytes of a block that hold a range: they begin where the range's start is within its page.
-    private func withBytes<Result: Sendable>(
+    func withBytes<Result: Sendable>(
         of block: Block, _ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         try block.withBytes { memory in
@@ -315,7 +326,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
         }
     }
 
-    private func fail(_ error: any Error) {
+    func fail(_ error: any Error) {
         state.withLock { state in
             state.fault = state.fault ?? error as? Fault ?? Fault(.bug(detail: "\(error)"))
         }
@@ -331,119 +342,19 @@ final class Assembly: Sendable, BlockPool.Keeper {
         if isDue { try partial.checkpoint() }
     }
 
-    // MARK: The hash of the whole file
-
-    private func hashSoon() {
-        let starts = state.withLock { state in
-            guard !state.isHashing, state.fault == nil, state.waiting[state.frontier] != nil else { return false }
-            state.isHashing = true
-            return true
-        }
-        if starts { threads.hashing.submit { _ in self.hashRun() } }
-    }
-
-    private func hashRun() {
-        var scratch: Block?
-        while let (start, item, hash) = nextToHash() {
-            var hash = hash
-            if let block = item.block {
-                withBytes(of: block, start..<item.end) { hash.update($0) }
-                pool.give(block)
-            } else {
-                let memory = scratch ?? Block()
-                scratch = memory
-                guard readBack(start..<item.end, into: memory, &hash) else {
-                    fail(DiskReader.systemFault("read", partial.directory))
-                    item.done?.fail(ChannelError.ioOnClosedChannel)
-                    state.withLock { $0.isHashing = false }
-                    return
-                }
-            }
-            advance(to: item, hash)
-        }
-    }
-
-    private func nextToHash() -> (Int64, Waiting, StreamingHash)? {
-        state.withLock { state in
-            guard state.fault == nil, let item = state.waiting.removeValue(forKey: state.frontier) else {
-                state.isHashing = false
-                return nil
-            }
-            state.spare.remove(state.frontier)
-            return (state.frontier, item, state.hash)
-        }
-    }
-
-    private func advance(to item: Waiting, _ hash: StreamingHash) {
-        state.withLock { ($0.hash, $0.frontier) = (hash, item.end) }
-        guard !item.isClaimed else { return }
-        do {
-            try partial.journal.claim(upTo: item.end, hash.digest())
-            item.done?.succeed()
-        } catch {
-            fail(error)
-            item.done?.fail(error)
-        }
-    }
-
-    private func readBack(_ range: Range<Int64>, into block: Block, _ hash: inout StreamingHash) -> Bool {
-        var position = range.lowerBound
-        while position < range.upperBound {
-            let count = Int(min(Int64(Block.bytes), range.upperBound - position))
-            let isThere = block.withBytes { memory in
-                let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
-                guard partial.read(into: bytes, at: position) else { return false }
-                hash.update(UnsafeRawBufferPointer(bytes))
-                return true
-            }
-            guard isThere else { return false }
-            position += Int64(count)
-        }
-        return true
-    }
-
     /// Reads bytes of another file into a block, where they belong in it.
-    func read(_ range: Range<Int64>, from source: ReadableFile, into block: Block) async throws -> Bool {
+    ///
+    /// - Parameter offset: Where they are in that file.
+    func read(
+        _ range: Range<Int64>, from source: ReadableFile, at offset: Int64, into block: Block
+    ) async throws -> Bool {
         try await threads.run {
             block.withBytes { memory in
                 let lead = Int(range.lowerBound % Int64(Block.alignment))
                 return source.read(
                     into: UnsafeMutableRawBufferPointer(rebasing: memory[lead..<lead + range.count]),
-                    at: range.lowerBound)
+                    at: offset)
             }
         }
-    }
-
-    // MARK: When the whole is wrong
-
-    /// Hashes every block of the index and makes those missing that are wrong.
-    ///
-    /// - Returns: Whether the index could name any.
-    /// - Throws: ``Fault`` of kind `system`; `CancellationError`.
-    func dropWrongBlocks() async throws -> Bool {
-        guard let index else { return false }
-        let wrong = try await threads.run { [partial] in
-            let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(index.largest), alignment: 4096)
-            defer { memory.deallocate() }
-            return try index.blocks(in: 0..<self.size).filter { piece in
-                let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<piece.range.count])
-                guard partial.read(into: bytes, at: piece.range.lowerBound) else {
-                    throw DiskReader.systemFault("read", partial.directory)
-                }
-                return Hashing.digest(ofBytes: UnsafeRawBufferPointer(bytes)) != piece.digest
-            }.map(\.range)
-        }
-        guard !wrong.isEmpty else { return false }
-        for range in wrong { try partial.journal.withdraw(range) }
-        var pieces: [Range<Int64>] = []
-        var position: Int64 = 0
-        for range in wrong {
-            if position < range.lowerBound { pieces.append(position..<range.lowerBound) }
-            position = range.upperBound
-        }
-        if position < size { pieces.append(position..<size) }
-        forget(missing: [])
-        adopt(hash: StreamingHash(), upTo: 0, pieces: pieces)
-        return true
     }
 }

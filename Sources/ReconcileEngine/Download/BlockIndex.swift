@@ -1,4 +1,4 @@
-package import ReconcileCore
+import ReconcileCore
 
 /// What a file consists of, block by block: it steers parallel checks, resume, repair and reuse. Nothing enters `blobs/` on its
 /// word: the whole file is hashed all the same.
@@ -10,27 +10,27 @@ package import ReconcileCore
 /// number of blocks                    4 bytes, little endian
 /// length, SHA-256 of each block       4 + 32 bytes; the lengths add up to the size
 /// ```
-package struct BlockIndex: Sendable, Hashable {
+struct BlockIndex: Sendable, Hashable {
     /// A part of the file.
-    package struct Block: Sendable, Hashable {
-        package let range: Range<Int64>
-        package let digest: Digest
+    struct Block: Sendable, Hashable {
+        let range: Range<Int64>
+        let digest: Digest
     }
 
     /// The digest of the whole file.
-    package let file: Digest
+    let file: Digest
     /// All of it, in order.
-    package let blocks: [Block]
+    let blocks: [Block]
 
     /// An index has 36 bytes a block: that of a file of 1 TB in pieces of 64 KiB stays below this.
-    package static let limitBytes = 768 << 20
+    static let limitBytes = 768 << 20
     private static let magic = Array("RCBLOCK1".utf8)
     private static let headBytes = 8 + 8 + 32 + 4
     /// A block may have at most so many bytes; it is checked in memory.
-    package static let largestBlockBytes: Int64 = 16 << 20
+    static let largestBlockBytes: Int64 = 16 << 20
 
     /// An index of these blocks.
-    package init(file: Digest, lengths: [Int64], digests: [Digest]) {
+    init(file: Digest, lengths: [Int64], digests: [Digest]) {
         self.file = file
         var position: Int64 = 0
         blocks = zip(lengths, digests).map { length, digest in
@@ -40,7 +40,7 @@ package struct BlockIndex: Sendable, Hashable {
     }
 
     /// The size of the file.
-    package var size: Int64 { blocks.last?.range.upperBound ?? 0 }
+    var size: Int64 { blocks.last?.range.upperBound ?? 0 }
 
     /// The bytes of the largest block.
     var largest: Int64 { blocks.reduce(0) { max($0, Int64($1.range.count)) } }
@@ -79,7 +79,7 @@ package struct BlockIndex: Sendable, Hashable {
     ///   - file: The digest of the file that it must be of.
     ///   - size: The size of that file.
     /// - Returns: `nil` when it is of another file, or makes no sense.
-    package init?(_ bytes: [UInt8], file: Digest, size: Int64) {
+    init?(_ bytes: [UInt8], file: Digest, size: Int64) {
         func number(_ range: Range<Int>) -> UInt64 {
             bytes[range].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
@@ -102,7 +102,7 @@ package struct BlockIndex: Sendable, Hashable {
     }
 
     /// The index as its file has it.
-    package var encoded: [UInt8] {
+    var encoded: [UInt8] {
         func littleEndian(_ value: UInt64, _ count: Int) -> [UInt8] {
             (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
         }

@@ -13,10 +13,14 @@ package struct Downloader: Sendable {
         package let file: ReleaseFile
         package let locations: [Location]
         /// What it consists of, when its publisher says so.
-        package var index: BlockIndex?
+        var index: BlockIndex?
+        /// What of it is copied from this machine.
+        var reuse: ReusePlan?
 
-        package init(_ file: ReleaseFile, from locations: [Location], index: BlockIndex? = nil) {
-            (self.file, self.locations, self.index) = (file, locations, index)
+        init(
+            _ file: ReleaseFile, from locations: [Location], index: BlockIndex? = nil, reuse: ReusePlan? = nil
+        ) {
+            (self.file, self.locations, self.index, self.reuse) = (file, locations, index, reuse)
         }
     }
 
@@ -42,6 +46,9 @@ package struct Downloader: Sendable {
         self.warn = warn
         incoming = Incoming(layout: layout)
     }
+
+    /// The limits that are kept.
+    package var policy: DownloadPolicy { engine.policy }
 
     /// Fetches files, all of them durably when it returns.
     ///

@@ -59,18 +59,36 @@ final class FileFetch: Sendable {
         let found = try await Recovery.verify(partial, size: file.size, threads: engine.threads)
         assembly.adopt(hash: found.hash, upTo: found.end, pieces: found.pieces)
         var course = Course(candidates: wanted.locations, hasOld: found.end > 0 || !found.pieces.isEmpty)
+        if let reuse = wanted.reuse { try await copyAndAsk(reuse, &course) }
         while true {
             if assembly.isComplete, try await judge(&course) {
                 assembly.end()
                 return try partial.promote(to: downloader.layout.blob(file.sha256))
             }
-            guard let location = engine.health.ordered(course.candidates).first else {
-                throw course.fault
-                    ?? Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
-            }
-            course.contributors.insert(location)
-            try await ask(location, &course)
+            try await askNext(&course)
         }
+    }
+
+    /// Copies what is here while the rest is fetched.
+    private func copyAndAsk(_ reuse: ReusePlan, _ course: inout Course) async throws {
+        course.hasOld = true
+        let copy = BlockCopy(plan: reuse, assembly: assembly)
+        copy.begin()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await copy.run() }
+            while !assembly.hasAll { try await askNext(&course) }
+            try await group.waitForAll()
+        }
+        await assembly.settle()
+    }
+
+    private func askNext(_ course: inout Course) async throws {
+        guard let location = engine.health.ordered(course.candidates).first else {
+            throw course.fault
+                ?? Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
+        }
+        course.contributors.insert(location)
+        try await ask(location, &course)
     }
 
     private func ask(_ location: Location, _ course: inout Course) async throws {
@@ -183,13 +201,13 @@ struct LocalCopy: Sendable {
             try Task.checkCancellation()
             let block = try await assembly.pool.take(on: loop).get()
             let range = position..<assembly.blockEnd(from: position, limit: flight.end)
-            guard try await assembly.read(range, from: source, into: block) else {
+            guard try await assembly.read(range, from: source, at: position, into: block) else {
                 assembly.pool.give(block)
                 return .failed(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
             }
             _ = assembly.advance(0, by: range.count)
             report(range.count)
-            outstanding.append(assembly.absorb(block, range, on: loop))
+            outstanding.append(assembly.absorb(block, range, isRemote: false, on: loop))
             position = range.upperBound
             if outstanding.count >= Self.outstandingLimit, try await outstanding.removeFirst().get() == .wrong {
                 return .wrongBytes

@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import Foundation
 import NIOCore
 import ReconcileCore
 import Synchronization
@@ -29,8 +28,9 @@ final class LargeFetch: Sendable {
     private let watch = TransferWatch()
     private let sharing = Mutex(1)
 
-    /// A server that answers later than this is far.
+    /// A server that answers later than this is far; the first answer, which also waits for the connection, may take longer.
     private static let far = Duration.milliseconds(20)
+    private static let farAtFirst = Duration.milliseconds(60)
     /// How often it is looked how things go.
     private static let tick = Duration.milliseconds(50)
     /// How long a request should take: long against the way to the server, short against a change of speed.
@@ -109,6 +109,9 @@ final class LargeFetch: Sendable {
             }
             group.cancelAll()
         }
+        // What came last is still being checked and written: this server answers for it.
+        await assembly.settle()
+        if assembly.takeWrong() { course.ending = .wrongBytes }
         try Task.checkCancellation()
         if let fault = assembly.fault { throw fault }
         return course.ending ?? .complete
@@ -185,7 +188,7 @@ final class LargeFetch: Sendable {
 
     /// Blocks that may be without a claim: at most as many in all as there may be connections.
     @Sendable private func allowance() -> Int {
-        max(1, min(Self.outstandingLimit, engine.slots.limit / sharing.withLock { $0 }))
+        max(1, min(Self.outstandingLimit, engine.slots.limit / 2 / sharing.withLock { $0 }))
     }
 
     private static func failure(_ error: any Error) -> Failure {
@@ -202,13 +205,13 @@ final class LargeFetch: Sendable {
     private func grow(_ course: inout Course, _ group: inout Group) {
         let now = ContinuousClock.now
         guard course.ending == nil, !course.mustRestart, !remote.known.ignoresRanges, now >= course.quietUntil,
-            let latency = remote.known.latency, assembly.isIdle, assembly.canShare
+            remote.known.latency != nil, assembly.isIdle, assembly.canShare
         else { return }
         let limit = min(engine.slots.limit, max(1, engine.pool.capacity / 2))
         if course.active.count >= course.target {
             guard isWorthwhile(&course, now), course.target < limit else { return }
             course.previous = course.target
-            course.target = latency >= Self.far ? limit : min(limit, course.target * 2)
+            course.target = isFar ? limit : min(limit, course.target * 2)
         }
         sharing.withLock { $0 = course.target }
         while course.active.count < course.target, engine.slots.takeAnother(host) {
@@ -216,12 +219,17 @@ final class LargeFetch: Sendable {
         }
     }
 
+    private var isFar: Bool {
+        let known = remote.known
+        return known.latency ?? .zero >= (known.answers > 1 ? Self.far : Self.farAtFirst)
+    }
+
     /// Whether more connections are to be tried: at once when the server is far, else when each brings little, and the last
     /// ones brought more. If they did not, they end after what they fetch now: ranges beside each other cost more than one
     /// after the other.
     private func isWorthwhile(_ course: inout Course, _ now: ContinuousClock.Instant) -> Bool {
         let bytes = engine.bucket.total
-        if course.previous == nil, (remote.known.latency ?? .zero) >= Self.far { return true }
+        if course.previous == nil, isFar { return true }
         guard let last = course.growth else {
             course.growth = (now, bytes, 0)
             return false
@@ -315,89 +323,4 @@ final class LargeFetch: Sendable {
             start(&course, &group)
         }
     }
-}
-
-/// Watches the transfers of one fetch: their speed, and that they bring something.
-final class TransferWatch: Sendable {
-    private struct Record {
-        let transfer: Transfer
-        var mark: (at: ContinuousClock.Instant, bytes: Int)
-    }
-
-    private struct State {
-        var records: [Int: Record] = [:]
-        var rates: [Int: Double] = [:]
-    }
-
-    /// A connection that brings nothing for so long is replaced.
-    private static let silence = Duration.seconds(30)
-    /// Fewer bytes than these in that time are as good as nothing.
-    private static let crumbs = 32 << 10
-
-    private let state = Mutex(State())
-
-    /// Begins to watch a transfer.
-    func add(_ id: Int, _ transfer: Transfer) {
-        state.withLock { state in
-            state.records[id] = Record(transfer: transfer, mark: (.now, 0))
-        }
-    }
-
-    /// Ends watching one that brought all it should.
-    func remove(_ id: Int) {
-        state.withLock { state in
-            guard let record = state.records.removeValue(forKey: id) else { return }
-            state.rates[id] = Self.rate(record)
-        }
-    }
-
-    private static func rate(_ record: Record) -> Double {
-        Double(record.transfer.receiver.received) / max(0.001, (ContinuousClock.now - record.transfer.began).inSeconds)
-    }
-
-    /// How many transfers are watched.
-    var count: Int { state.withLock { $0.records.count } }
-
-    /// Bytes per second of a connection, in its last request.
-    func rate(of id: Int) -> Double? { state.withLock { $0.rates[id] } }
-
-    /// Bytes per second of each connection.
-    var rates: [Int: Double] { state.withLock { $0.records.mapValues(Self.rate) } }
-
-    /// Ends connections that bring nothing, or next to nothing while the others bring plenty.
-    ///
-    /// - Parameter isLimited: Whether so little bandwidth is allowed that a trickle is all there can be.
-    func replaceSilent(isLimited: Bool) {
-        let now = ContinuousClock.now
-        let stalled = state.withLock { state -> [Transfer] in
-            let rates = state.records.values.map(Self.rate).sorted()
-            let median = rates.isEmpty ? 0 : rates[rates.count / 2]
-            var stalled: [Transfer] = []
-            for (id, record) in state.records {
-                let receiver = record.transfer.receiver
-                var isStalled = receiver.silence(at: now) >= Self.silence
-                if now - record.mark.at >= Self.silence {
-                    isStalled = isStalled || (!isLimited && receiver.received - record.mark.bytes < Self.crumbs)
-                    state.records[id]?.mark = (now, receiver.received)
-                }
-                let isLaggard =
-                    rates.count >= 4 && now - record.transfer.began >= .seconds(10)
-                    && Self.rate(record) < median / 20
-                if isStalled || isLaggard { stalled.append(record.transfer) }
-            }
-            return stalled
-        }
-        for transfer in stalled { transfer.cancel() }
-    }
-
-    /// Ends all.
-    func cancelAll() {
-        let transfers = state.withLock { $0.records.values.map(\.transfer) }
-        for transfer in transfers { transfer.cancel() }
-    }
-}
-
-extension Duration {
-    /// The duration in seconds.
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

@@ -18,6 +18,8 @@ struct RangeBook: Sendable {
     /// The largest range that is asked for at once.
     static let largest: Int64 = 32 << 20
 
+    private static let patienceSeconds = 0.4
+
     private(set) var missing: [Range<Int64>]
     private(set) var flights: [Int: Flight] = [:]
     /// Whether one connection brings the whole file, because its server knows no ranges.
@@ -62,7 +64,11 @@ struct RangeBook: Sendable {
         func secondsLeft(_ other: Int, _ flight: Flight) -> Double {
             Double(flight.end - flight.position) / max(1, rates[other] ?? 1)
         }
-        let victims = flights.filter { $0.value.end - $0.value.position >= 2 * Self.smallest }
+        // What comes soon anyway is not worth the connection that a split costs.
+        let victims = flights.filter {
+            $0.value.end - $0.value.position >= 2 * Self.smallest
+                && (rates[$0.key] == nil || secondsLeft($0.key, $0.value) > Self.patienceSeconds)
+        }
         guard
             let (victim, flight) = victims.max(by: {
                 (secondsLeft($0.key, $0.value), $0.key) < (secondsLeft($1.key, $1.value), $1.key)

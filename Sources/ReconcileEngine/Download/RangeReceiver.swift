@@ -112,24 +112,20 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             return state.redirect == nil
         }
         guard isTaken else { return loop.makeSucceededVoidFuture() }
-        let (useful, end) = assembly.advance(id, by: buffer.readableBytes)
+        let (useful, position, end) = assembly.advance(id, by: buffer.readableBytes)
         report(useful)
         let isCut = useful < buffer.readableBytes
         var part = buffer
         guard let bytes = part.readSlice(length: useful) else { return loop.makeSucceededVoidFuture() }
         let taken = fill(bytes, end, on: loop)
-        if isCut || isTakenOver(end) {
-            let refusal = isTakenOver(end) ? Refusal.takenOver : .unfit("it sends more than was asked for")
+        let isTakenOver = end < (asked?.upperBound ?? end)
+        if isCut || (isTakenOver && position == end) {
+            // All that is still wanted came: another connection has taken over the rest. Or it sends what nobody wants.
+            let refusal = isTakenOver ? Refusal.takenOver : .unfit("it sends more than was asked for")
             return taken.flatMap { self.refuse(refusal, on: loop) }
         }
         let delay = bucket.take(buffer.readableBytes)
         return delay > .zero ? pause(taken, delay, on: loop) : taken
-    }
-
-    /// Whether all that is still wanted came, because another connection has taken over the rest.
-    private func isTakenOver(_ end: Int64) -> Bool {
-        guard let asked, end < asked.upperBound else { return false }
-        return state.withLock { $0.position >= end }
     }
 
     /// Waits for bandwidth, and as long as everything is paused.

@@ -15,6 +15,8 @@ final class RemoteFile: Sendable {
         var ignoresRanges = false
         /// From asking to the first byte.
         var latency: Duration?
+        /// How many answers there were.
+        var answers = 0
     }
 
     let request: WebClient.Request
@@ -57,7 +59,10 @@ extension WebClient {
                 let ending = try await run(file.request, at: address, range, receiver, began)
                 if let latency = receiver.latency {
                     // The first answer is later by the making of the connection.
-                    file.learn { $0.latency = min($0.latency ?? latency, latency) }
+                    file.learn {
+                        $0.latency = min($0.latency ?? latency, latency)
+                        $0.answers += 1
+                    }
                 }
                 guard case .redirect(let location) = ending else { return }
                 let next = try redirected(file.request, from: address, to: location)

@@ -50,14 +50,14 @@ public struct Publisher: Sendable {
     public func publish(_ source: String, _ description: Description, at now: Timestamp) async throws -> (
         release: ContentSummary, isNew: Bool
     ) {
-        let files = try await scan(FilePath(source))
+        let (files, indexes) = try await scan(FilePath(source))
         let digest = Hashing.contentDigest(of: files)
         let lock = try await takeLock()
         defer { withExtendedLifetime(lock) {} }
         var index = try readIndex()
         if let entry = index.releases.first(where: { $0.version == description.version }) {
             let existing = try readRelease(entry)
-            guard Hashing.contentDigest(of: existing.files) == digest else {
+            guard Hashing.contentDigest(of: existing.files.map(\.file)) == digest else {
                 throw Fault(
                     .alreadyPublished(
                         version: entry.version.description, path: directory.appending(entry.version.description).string)
@@ -69,7 +69,12 @@ public struct Publisher: Sendable {
             format: CatalogIndex.currentFormat, repository: repository, version: description.version,
             channel: description.channel, publishedAt: now, priority: description.priority,
             changelog: description.changelog,
-            license: description.license, requires: description.requires, files: files)
+            license: description.license, requires: description.requires,
+            files: try files.map { file in
+                var entry = CatalogFile(file)
+                entry.blocks = try indexes[file.sha256].map { try place($0, .blocks) }
+                return entry
+            })
         let bytes = try JSONFile.bytes(of: release)
         try await place(FilePath(source), release, bytes)
         index.releases.append(
@@ -145,9 +150,10 @@ public struct Publisher: Sendable {
     }
 
     /// All files of a directory with their digests; hidden ones and links to the outside are refused, not skipped in silence.
-    private func scan(_ root: FilePath) async throws -> [ReleaseFile] {
+    private func scan(_ root: FilePath) async throws -> (files: [ReleaseFile], indexes: [Digest: [UInt8]]) {
         guard DiskReader.realPath(root) != nil else { throw Fault(.fileMissing(path: root.string)) }
         var files: [ReleaseFile] = []
+        var indexes: [Digest: [UInt8]] = [:]
         var pending = [""]
         while let prefix = pending.popLast() {
             let place = prefix.isEmpty ? root : root.pushing(FilePath(prefix))
@@ -159,8 +165,9 @@ public struct Publisher: Sendable {
                 switch DiskReader.entry(at: place.appending(name))?.kind {
                 case .directory: pending.append(text)
                 case .file:
-                    let (size, digest) = try await Hashing.digest(ofFile: place.appending(name))
+                    let (size, digest, index) = try await BlockIndexer.index(place.appending(name))
                     files.append(ReleaseFile(path: path, size: size, sha256: digest))
+                    indexes[digest] = index?.encoded
                 case .link, .other, nil:
                     throw Fault(
                         .unusable(what: "“\(text)”", detail: "it is a link or a device; a release has files only"))
@@ -173,7 +180,16 @@ public struct Publisher: Sendable {
         } catch {
             throw Fault(.unusable(what: root.string, detail: "\(error)"))
         }
-        return files
+        return (files, indexes)
+    }
+
+    /// Writes a sidecar under the name of its digest; nobody knows of it before the release names it.
+    private func place(_ bytes: [UInt8], _ kind: FileAids.Kind) throws -> FileAids.Sidecar {
+        let digest = Hashing.digest(of: bytes)
+        let path = directory.appending(kind.rawValue).appending(digest.description)
+        try disk.makeDirectory(path.removingLastComponent())
+        if DiskReader.entry(at: path)?.size != Int64(bytes.count) { try disk.write(bytes, to: path) }
+        return FileAids.Sidecar(sha256: digest, size: Int64(bytes.count))
     }
 
     /// The directories between a file and the root of its release.
@@ -193,7 +209,7 @@ public struct Publisher: Sendable {
         try disk.makeDirectory(directory)
         try disk.removeTree(temporary)
         try disk.makeDirectory(temporary)
-        for file in release.files {
+        for file in release.files.map(\.file) {
             let target = temporary.pushing(FilePath(file.path.description))
             try disk.makeDirectory(target.removingLastComponent())
             try disk.duplicate(source.pushing(FilePath(file.path.description)), at: target)

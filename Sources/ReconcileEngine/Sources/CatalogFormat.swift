@@ -40,5 +40,31 @@ package struct CatalogRelease: Codable, Sendable {
     package let changelog: String?
     package let license: String?
     package let requires: Requirements?
-    package let files: [ReleaseFile]
+    package let files: [CatalogFile]
+}
+
+/// One file of a release in a catalog, with what helps to fetch it. The sidecars are beside the versions, named by their own
+/// digest: `REPOSITORY/blocks/`, `REPOSITORY/zstd/` and `REPOSITORY/patches/`.
+package struct CatalogFile: Codable, Sendable {
+    package let path: ReleasePath
+    package let size: Int64
+    package let sha256: Digest
+    /// The block index.
+    package var blocks: FileAids.Sidecar?
+    /// The file, compressed with zstd.
+    package var zstd: FileAids.Sidecar?
+    /// Patches from files of other versions.
+    package var patches: [FileAids.Patch]?
+
+    package init(_ file: ReleaseFile) { (path, size, sha256) = (file.path, file.size, file.sha256) }
+
+    /// The file itself.
+    package var file: ReleaseFile { ReleaseFile(path: path, size: size, sha256: sha256) }
+
+    /// What helps to fetch it.
+    package var aids: FileAids {
+        var aids = FileAids()
+        (aids.blocks, aids.zstd, aids.patches) = (blocks, zstd, patches ?? [])
+        return aids
+    }
 }

@@ -40,8 +40,9 @@ package struct CatalogSource: ModelSource {
         guard release.repository == repository, release.version == listing.version else {
             throw invalid(path, "it describes \(release.repository.prefix(80)) \(release.version)")
         }
+        let files = release.files.map(\.file)
         do {
-            try checkFileList(release.files)
+            try checkFileList(files)
         } catch {
             throw invalid(path, Self.words(for: error))
         }
@@ -56,12 +57,33 @@ package struct CatalogSource: ModelSource {
             version: release.version, origin: origin, revision: listing.revision, channel: listing.channel,
             publishedAt: listing.publishedAt, priority: release.priority, changelog: release.changelog,
             license: release.license,
-            requires: release.requires, files: release.files, contentDigest: Hashing.contentDigest(of: release.files))
+            requires: release.requires, files: files, contentDigest: Hashing.contentDigest(of: files))
     }
 
     package func locations(of file: ReleaseFile, version: Version, in repository: String) throws -> [Location] {
         try transport.locations(of: "\(repository)/\(version)/\(file.path)")
     }
+
+    package func aids(for release: Release) async throws -> [Digest: FileAids] {
+        let repository = release.origin.repository
+        let path = "\(repository)/\(release.version)/release.json"
+        let document = try await read(
+            CatalogRelease.self, path, limit: CatalogRelease.limitBytes, revision: release.revision)
+        return Dictionary(
+            document.files.lazy.filter { !$0.aids.isEmpty }.map { ($0.sha256, $0.aids) },
+            uniquingKeysWith: { first, _ in first })
+    }
+
+    package func sidecar(
+        _ kind: FileAids.Kind, _ sidecar: FileAids.Sidecar, in repository: String
+    ) async throws -> [UInt8] {
+        try await transport.small(
+            "\(repository)/\(kind.rawValue)/\(sidecar.sha256)", size: sidecar.size, sha256: sidecar.sha256)
+    }
+
+    package func locations(
+        _ kind: FileAids.Kind, _ sha256: Digest, in repository: String
+    ) throws -> [Location] { try transport.locations(of: "\(repository)/\(kind.rawValue)/\(sha256)") }
 
     /// Reads a document. One that cannot be read is asked for once more, whole: a cache may have kept a cut answer.
     private func read<Value: Decodable>(
@@ -119,6 +141,11 @@ package protocol CatalogTransport: Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
     func document(_ path: String, limit: Int, revision: String?) async throws -> [UInt8]
 
+    /// A file of known size and digest, whole and not kept.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
+    func small(_ path: String, size: Int64, sha256: Digest) async throws -> [UInt8]
+
     /// Where the bytes of a file are, in the order to try.
     ///
     /// - Throws: ``Fault`` of kind `secretMissing`.
@@ -168,6 +195,10 @@ package struct DirectoryTransport: CatalogTransport {
             throw Fault(.sourceInvalid(url: place.string, detail: "its digest is not the one that the index names"))
         }
         return bytes
+    }
+
+    package func small(_ path: String, size: Int64, sha256: Digest) async throws -> [UInt8] {
+        try await document(path, limit: Int(clamping: size), revision: "sha256:\(sha256)")
     }
 
     package func locations(of path: String) -> [Location] { [.file(root.pushing(FilePath(path)))] }

@@ -39,8 +39,35 @@ package protocol ModelSource: Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
     func describe(_ listing: Listing, of repository: String) async throws -> Release
 
+    /// What the publisher offers beside the files of a release, by their digests.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
+    func aids(for release: Release) async throws -> [Digest: FileAids]
+
+    /// A sidecar, whole, with the right digest.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
+    func sidecar(_ kind: FileAids.Kind, _ sidecar: FileAids.Sidecar, in repository: String) async throws -> [UInt8]
+
+    /// Where a sidecar's bytes are.
+    ///
+    /// - Throws: ``Fault`` of kind `secretMissing`.
+    func locations(_ kind: FileAids.Kind, _ sha256: Digest, in repository: String) throws -> [Location]
+
     /// Where a file's bytes are: the places to try, in order.
     ///
     /// - Throws: ``Fault`` of kind `secretMissing` when an address cannot be read.
     func locations(of file: ReleaseFile, version: Version, in repository: String) throws -> [Location]
+}
+
+extension ModelSource {
+    package func aids(for release: Release) async throws -> [Digest: FileAids] { [:] }
+
+    package func sidecar(
+        _ kind: FileAids.Kind, _ sidecar: FileAids.Sidecar, in repository: String
+    ) async throws -> [UInt8] { throw Fault(.sourceLacks(url: "\(repository)/\(kind.rawValue)/\(sidecar.sha256)")) }
+
+    package func locations(
+        _ kind: FileAids.Kind, _ sha256: Digest, in repository: String
+    ) throws -> [Location] { [] }
 }

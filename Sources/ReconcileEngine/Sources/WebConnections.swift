@@ -61,7 +61,7 @@ final class WebConnections: Sendable {
             configuration.http1_1ConnectionDebugInitializer = { channel in
                 // Reads of 64 KiB would spend more on system calls than on bytes.
                 let sizes = AdaptiveRecvByteBufferAllocator(
-                    minimum: 16 << 10, initial: 64 << 10, maximum: 512 << 10)
+                    minimum: 16 << 10, initial: 64 << 10, maximum: 256 << 10)
                 return channel.setOption(.recvAllocator, value: sizes).flatMap {
                     channel.setOption(.maxMessagesPerRead, value: 1)
                 }

@@ -33,6 +33,33 @@ package struct WebTransport: CatalogTransport {
         throw last
     }
 
+    package func small(_ path: String, size: Int64, sha256: Digest) async throws -> [UInt8] {
+        var last = Fault(.sourceUnreachable(url: path, detail: "it has no address"))
+        for address in addresses {
+            do {
+                let name = shown(address, path)
+                var request = WebClient.Request(url: try url(address, path), shown: name)
+                (request.token, request.allowsInsecure) = (token, allowsInsecure)
+                let response = try await client.send(request)
+                guard response.status == 200 else {
+                    last = Fault(.sourceUnreachable(url: name, detail: "HTTP \(response.status)"))
+                    continue
+                }
+                if let bytes = try await response.body(limit: Int(clamping: size)), Hashing.digest(of: bytes) == sha256
+                {
+                    return bytes
+                }
+                last = Fault(.sourceInvalid(url: name, detail: "its digest is not the published one"))
+            } catch let fault as Fault {
+                last = fault
+            } catch {
+                try Task.checkCancellation()
+                last = Fault(.sourceUnreachable(url: path, detail: WebClient.words(for: error)))
+            }
+        }
+        throw last
+    }
+
     package func forget(_ path: String) -> Bool {
         let urls = addresses.compactMap { try? url($0, path) }
         return urls.map(cache.forget).contains(true)

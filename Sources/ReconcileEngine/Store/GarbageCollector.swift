@@ -60,7 +60,7 @@ package struct GarbageCollector {
             }
         }
         // Where a record cannot be read, it is not known which content is needed.
-        if isCertain { items += try sweepBlobs(used) }
+        if isCertain { items += try sweepBlobs(used) + sweepIndexes(used) }
         items += try sweepTrash()
         try writer?.sweepSets(olderThan: Self.freshSeconds, at: now)
         items += try await sweepPartials()
@@ -80,6 +80,19 @@ package struct GarbageCollector {
             }
         }
         return items
+    }
+
+    /// Indexes of files that are not here.
+    private func sweepIndexes(_ used: Set<String>) throws -> [Item] {
+        try DiskReader.names(in: reader.layout.indexes).compactMap { name in
+            let path = reader.layout.indexes.appending(name)
+            let isUnderWay = DiskReader.entry(at: reader.layout.partials.appending(name)) != nil
+            guard !used.contains(name), !isUnderWay, let entry = DiskReader.entry(at: path),
+                isOlder(entry, than: Self.freshSeconds)
+            else { return nil }
+            if writer != nil { try Disk().remove(path) }
+            return Item(kind: "index", name: String(name.prefix(12)), bytes: entry.size)
+        }
     }
 
     /// What a crash left: directories that were being staged, records of generations that never appeared, temporary files.

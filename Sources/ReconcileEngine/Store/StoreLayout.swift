@@ -18,6 +18,7 @@ package import SystemPackage
 ///     trash/                         what is about to be deleted
 ///     partial/1a153a22…/             a download under way
 ///     partial/incoming/              small files that came and are about to become blobs
+///     indexes/1a153a22…              of what blocks a file consists
 ///     write-mode                     whether large files are written past the page cache, as it was measured
 ///     memory/vad.json                holds, quarantine, approvals, attempts
 ///     plans.json                     saved plans that ran to their end here
@@ -47,6 +48,8 @@ package struct StoreLayout: Sendable, Hashable {
     package var partials: FilePath { control.appending("partial") }
     /// Small files that came and are not blobs yet.
     package var incoming: FilePath { partials.appending("incoming") }
+    package var indexes: FilePath { control.appending("indexes") }
+    package func index(_ file: Digest) -> FilePath { indexes.appending(file.description) }
     package var writeMode: FilePath { control.appending("write-mode") }
     package var allMemory: FilePath { control.appending("memory") }
     package var appliedPlans: FilePath { control.appending("plans.json") }
