@@ -29,6 +29,23 @@ package enum FileCuts {
         }
     }
 
+    /// The tensors of a file with their names, for comparing two versions of it tensor by tensor.
+    ///
+    /// - Parameters: As of ``tensorBoundaries(fileSize:read:)``.
+    /// - Returns: In any order; `nil` when the file is of no known format.
+    /// - Throws: What `read` throws, and nothing else.
+    package static func tensors(
+        fileSize: Int64, read: (_ offset: Int64, _ count: Int) throws -> [UInt8]
+    ) throws -> [NamedTensor]? {
+        try withoutActuallyEscaping(read) { read in
+            do {
+                return try layout(of: ByteSource(size: fileSize, read: read)).tensors
+            } catch is Inconsistency {
+                return nil
+            }
+        }
+    }
+
     private static func layout(of file: ByteSource) throws -> TensorLayout {
         if try file.bytes(at: 0, count: GGUFHeader.magic.count) == GGUFHeader.magic {
             try GGUFHeader.layout(of: file)
@@ -36,6 +53,16 @@ package enum FileCuts {
             try SafetensorsHeader.layout(of: file)
         }
     }
+}
+
+/// A tensor of a file.
+package struct NamedTensor: Hashable, Sendable {
+    /// The bytes of its name.
+    package let name: [UInt8]
+    /// Where its bytes are in the file; of GGUF with the padding up to the next one.
+    package let range: Range<Int64>
+    /// The bytes of an element whose bytes are worth telling apart: 4, 2, or 1 for everything else.
+    package let elementBytes: Int
 }
 
 /// Says that a file is not of the format it was read as. No detail, because the caller only falls back to other cuts.
@@ -47,6 +74,8 @@ struct TensorLayout {
     let headerEnd: Int64
     /// Offsets in the file at which tensors begin or end, in any order and any number of times.
     let edges: [Int64]
+    /// The tensors themselves.
+    var tensors: [NamedTensor] = []
 
     /// All offsets that lie inside a file of `fileSize` bytes, in ascending order, each once.
     func boundaries(below fileSize: Int64) -> [Int64] {

@@ -81,13 +81,15 @@ struct GGUFHeader {
         // A tensor takes 8 bytes for the length of its name, 4 each for rank and type, and 8 for the offset.
         try check(count, leastBytes: 24)
         for _ in 0..<count {
-            guard names.insert(try name()).inserted else { throw Inconsistency() }
+            let name = try name()
+            guard names.insert(name).inserted else { throw Inconsistency() }
             let rank = UInt64(try cursor.number(UInt32.self))
             try check(rank, leastBytes: 8)
             var isEmpty = false
             for _ in 0..<rank where try cursor.number(UInt64.self) == 0 { isEmpty = true }
-            try cursor.skip(1, width: ValueType.uint32.width)
-            tensors.append(Tensor(offset: try cursor.number(UInt64.self), isEmpty: isEmpty))
+            let type = try cursor.number(UInt32.self)
+            tensors.append(
+                Tensor(name: name, type: type, offset: try cursor.number(UInt64.self), isEmpty: isEmpty))
         }
         return tensors
     }
@@ -107,7 +109,22 @@ struct GGUFHeader {
         }
         let filled = tensors.lazy.filter { !$0.isEmpty }.map(\.offset).sorted()
         for (offset, next) in zip(filled, filled.dropFirst()) where offset == next { throw Inconsistency() }
-        return TensorLayout(headerEnd: Int64(dataStart), edges: tensors.map { Int64(dataStart + $0.offset) })
+        return TensorLayout(
+            headerEnd: Int64(dataStart), edges: tensors.map { Int64(dataStart + $0.offset) },
+            tensors: named(tensors, dataStart: dataStart, fileSize: fileSize))
+    }
+
+    /// The tensors with their ranges: each up to the next one.
+    private func named(_ tensors: [Tensor], dataStart: UInt64, fileSize: UInt64) -> [NamedTensor] {
+        let filled = tensors.filter { !$0.isEmpty }.sorted { $0.offset < $1.offset }
+        return filled.indices.map { index in
+            let end = index + 1 < filled.count ? dataStart + filled[index + 1].offset : fileSize
+            // F32 is 0, F16 1 and BF16 30 in ggml.h; the bits of quantised blocks do not lie in planes.
+            let elementBytes = [0: 4, 1: 2, 30: 2][filled[index].type] ?? 1
+            return NamedTensor(
+                name: filled[index].name, range: Int64(dataStart + filled[index].offset)..<Int64(end),
+                elementBytes: elementBytes)
+        }
     }
 
     /// The next multiple of the alignment.
@@ -123,6 +140,9 @@ struct GGUFHeader {
 extension GGUFHeader {
     /// What is kept of a tensor.
     private struct Tensor {
+        let name: [UInt8]
+        /// `ggml_type` of ggml.h.
+        let type: UInt32
         /// Bytes from the beginning of the data.
         let offset: UInt64
         /// Whether one of its sizes is 0, so that it may share its offset with another.

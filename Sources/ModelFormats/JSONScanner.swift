@@ -38,6 +38,16 @@ struct JSONScanner {
         return (first, last)
     }
 
+    /// Reads a string; skips anything else and returns `nil`.
+    mutating func textOrSkip() throws(Inconsistency) -> [UInt8]? {
+        skipSpace()
+        guard peek() == UInt8(ascii: "\"") else {
+            try skipValue()
+            return nil
+        }
+        return try string()
+    }
+
     /// Passes over any value.
     mutating func skipValue() throws(Inconsistency) { try skipValue(depth: Self.deepest) }
 

@@ -26,24 +26,31 @@ enum SafetensorsHeader {
         let text = try file.bytes(at: Int64(lengthBytes), count: Int(length))
         let spans = try tensors(in: text, dataBytes: file.size - headerEnd)
         return TensorLayout(
-            headerEnd: headerEnd, edges: spans.flatMap { [headerEnd + $0.lowerBound, headerEnd + $0.upperBound] })
+            headerEnd: headerEnd,
+            edges: spans.flatMap { [headerEnd + $0.range.lowerBound, headerEnd + $0.range.upperBound] },
+            tensors: spans.map { tensor in
+                NamedTensor(
+                    name: tensor.name,
+                    range: headerEnd + tensor.range.lowerBound..<headerEnd + tensor.range.upperBound,
+                    elementBytes: tensor.elementBytes)
+            })
     }
 
     /// The ranges of all tensors in the data, ascending and without overlap.
-    private static func tensors(in text: [UInt8], dataBytes: Int64) throws(Inconsistency) -> [Range<Int64>] {
-        var spans: [Range<Int64>] = []
+    private static func tensors(in text: [UInt8], dataBytes: Int64) throws(Inconsistency) -> [NamedTensor] {
+        var spans: [NamedTensor] = []
         var scanner = JSONScanner(text)
         try scanner.object(atMost: FileCuts.mostNames) { (scanner, name) throws(Inconsistency) in
             if name.elementsEqual("__metadata__".utf8) {
                 try scanner.skipValue()
             } else {
-                spans.append(try tensor(&scanner, dataBytes: dataBytes))
+                spans.append(try tensor(&scanner, name, dataBytes: dataBytes))
             }
         }
         try scanner.end()
         // Empty tensors come before the one that begins at the same place.
-        spans.sort { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }
-        for (span, next) in zip(spans, spans.dropFirst()) where next.lowerBound < span.upperBound {
+        spans.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+        for (span, next) in zip(spans, spans.dropFirst()) where next.range.lowerBound < span.range.upperBound {
             throw Inconsistency()
         }
         return spans
@@ -51,16 +58,31 @@ enum SafetensorsHeader {
 
     /// The range of one tensor, from the object that describes it.
     private static func tensor(
-        _ scanner: inout JSONScanner, dataBytes: Int64
-    ) throws(Inconsistency) -> Range<Int64> {
+        _ scanner: inout JSONScanner, _ name: [UInt8], dataBytes: Int64
+    ) throws(Inconsistency) -> NamedTensor {
         var span: Range<Int64>?
+        var elementBytes = 1
         try scanner.object(atMost: FileCuts.mostNames) { (scanner, key) throws(Inconsistency) in
-            guard key.elementsEqual("data_offsets".utf8) else { return try scanner.skipValue() }
-            let (begin, end) = try scanner.pair()
-            guard begin <= end, end <= dataBytes else { throw Inconsistency() }
-            span = begin..<end
+            if key.elementsEqual("dtype".utf8), let type = try scanner.textOrSkip() {
+                elementBytes = Self.elementBytes(type)
+            } else if key.elementsEqual("data_offsets".utf8) {
+                let (begin, end) = try scanner.pair()
+                guard begin <= end, end <= dataBytes else { throw Inconsistency() }
+                span = begin..<end
+            } else if !key.elementsEqual("dtype".utf8) {
+                try scanner.skipValue()
+            }
         }
         guard let span else { throw Inconsistency() }
-        return span
+        return NamedTensor(name: name, range: span, elementBytes: elementBytes)
+    }
+
+    /// Bytes of an element of a type whose exponents and mantissas lie apart.
+    private static func elementBytes(_ type: [UInt8]) -> Int {
+        switch String(decoding: type, as: UTF8.self) {
+        case "BF16", "F16", "I16", "U16": 2
+        case "F32", "I32", "U32", "F64", "I64", "U64": 4
+        default: 1
+        }
     }
 }

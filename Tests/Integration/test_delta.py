@@ -40,10 +40,10 @@ class Models:
         self.tensors = [("t%d" % n, numbers.randbytes(700_001 + 100 * n)) for n in range(TENSORS)]
         self.fresh = numbers
 
-    def publish(self, version, tensors, note="", model="m"):
+    def publish(self, version, tensors, note="", model="m", options=()):
         source = os.path.join(self.base, "src-%s-%s" % (model, version))
         write(os.path.join(source, "model.safetensors"), tensors, note)
-        run(self.base, "publish", source, "--to", self.catalog, "--model", model, "--version", version)
+        run(self.base, "publish", source, "--to", self.catalog, "--model", model, "--version", version, *options)
         return os.path.join(source, "model.safetensors")
 
 
@@ -124,6 +124,56 @@ def test_damage(base):
         same(work, source)
         sent = server.bytes_sent("model.safetensors") - before
         expect(0 < sent <= MiB, "the repair cost %d bytes" % sent)
+
+
+def flipped(models):
+    """The tensors with one bit in a thousand bytes changed: no block is the same."""
+    result = []
+    for name, data in models.tensors:
+        changed = bytearray(data)
+        for _ in range(len(data) // 1000):
+            changed[models.fresh.randrange(len(data))] ^= 1
+        result.append((name, bytes(changed)))
+    return result
+
+
+def sent_of(server, kind):
+    return sum(server.bytes_sent(name) for name in os.listdir(os.path.join(server.root, "m", kind)))
+
+
+def test_patches(base):
+    """A patch from a kept version costs what it is long; a damaged one costs the file."""
+    models = Models(base)
+    models.publish("1.0.0", models.tensors)
+    source = models.publish("2.0.0", flipped(models), options=("--patch-from", "1.0.0"))
+    with FaultServer(models.catalog) as server:
+        work, other = Work(base), Work(base, "other")
+        for each in (work, other):
+            update(each, server, "1.0.0")
+        expected, sent = update(work, server, "2.0.0")
+        same(work, source)
+        size = os.path.getsize(source)
+        expect(sent == 0 and expected == sent_of(server, "patches") <= size // 20, "%d planned, %d sent" % (expected, sent))
+        patch, = os.listdir(os.path.join(models.catalog, "m", "patches"))
+        with open(os.path.join(models.catalog, "m", "patches", patch), "r+b") as file:
+            file.seek(1000)
+            file.write(b"damage")
+        _, sent = update(other, server, "2.0.0")
+        same(other, source)
+        expect(sent == size, "%d bytes of the file were sent" % sent)
+        expect(not any(files for _, _, files in os.walk(os.path.join(work.path, "models", ".reconcile", "partial"))),
+               "something of the patch is left")
+
+
+def test_compressed(base):
+    """A file that compresses well is fetched compressed."""
+    models = Models(base)
+    source = models.publish("1.0.0", [("zeros", bytes(6 * MiB)), ("noise", models.fresh.randbytes(MiB))], options=("--compress",))
+    with FaultServer(models.catalog) as server:
+        work = Work(base)
+        expected, sent = update(work, server, "1.0.0")
+        same(work, source)
+        expect(sent == 0 and expected == sent_of(server, "zstd") < 2 * MiB, "%d planned, %d sent" % (expected, sent))
 
 
 def test_liar_of_an_index(base):

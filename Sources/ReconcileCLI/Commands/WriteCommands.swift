@@ -120,6 +120,15 @@ struct PublishCommand: AsyncParsableCommand {
             valueName: "requirement"))
     var requires: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Also offer patches from this version, for files of which a patch has at most half the bytes; may be given several times.",
+            valueName: "version"))
+    var patchFrom: [Version] = []
+
+    @Flag(help: "Also offer files compressed with zstd, where that saves at least a tenth.")
+    var compress = false
+
     @Option(help: ArgumentHelp("Withdraw this version: nobody takes it any more.", valueName: "version"))
     var yank: Version?
 
@@ -170,6 +179,7 @@ struct PublishCommand: AsyncParsableCommand {
             (description.channel, description.priority, description.license) = (channel, priority, license)
             description.changelog = try changelog.map(readText)
             let requirements = try requirements()
+            (description.patchFrom, description.compresses) = (patchFrom, compress)
             description.requires = requirements.isEmpty ? nil : requirements
             let now = Timestamp(seconds: Int64(Date().timeIntervalSince1970))
             let (summary, isNew) = try await publisher.publish(directory, description, at: now)

@@ -83,8 +83,10 @@ package struct Fetcher: Sendable {
                 of: file, version: release.version, in: release.origin.repository)
             guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
             if let index = found.index { try store.keep(index) }
-            return Downloader.Wanted(
+            var wanted = Downloader.Wanted(
                 file, from: (found.seed.map { [.file($0)] } ?? []) + locations, index: found.index, reuse: found.reuse)
+            wanted.recipe = found.recipe.map { ($0, found.recipeLocations) }
+            return wanted
         }
         let bytes = try await downloader.fetch(wanted) { file, count in
             report(.received(model: model, file: file.path, bytes: count, size: file.size))

@@ -17,6 +17,9 @@ package struct Downloader: Sendable {
         /// What of it is copied from this machine.
         var reuse: ReusePlan?
 
+        /// Something smaller that it is made of, and where that is.
+        var recipe: (Recipe, locations: [Location])?
+
         init(
             _ file: ReleaseFile, from locations: [Location], index: BlockIndex? = nil, reuse: ReusePlan? = nil
         ) {
@@ -91,7 +94,7 @@ package struct Downloader: Sendable {
         let file = wanted.file
         await gate.enter(file.sha256)
         do {
-            let bytes = try await fetchAlone(wanted) { received(file, $0) }
+            let bytes = try await fetchAlone(wanted, isNested: false) { received(file, $0) }
             await gate.leave(file.sha256)
             return bytes
         } catch {
@@ -104,14 +107,17 @@ package struct Downloader: Sendable {
         { DiskReader.entry(at: layout.blob($0.sha256))?.size == $0.size }
     }
 
-    private func fetchAlone(_ wanted: Wanted, _ received: @escaping @Sendable (Int) -> Void) async throws -> Int64 {
+    /// - Parameter isNested: Whether it is part of another fetch, which has its turn already.
+    private func fetchAlone(
+        _ wanted: Wanted, isNested: Bool = false, _ received: @escaping @Sendable (Int) -> Void
+    ) async throws -> Int64 {
         let file = wanted.file
         guard !isHere(file) else { return 0 }
         guard file.size > Self.smallBytes else {
             return try await SmallFetch(wanted, self, report: received).run()
         }
-        try await engine.files.take("")
-        defer { engine.files.give("") }
+        if !isNested { try await engine.files.take("") }
+        defer { if !isNested { engine.files.give("") } }
         let partial = try await PartialFile.open(
             layout.partial(file.sha256), holder: holder, patience: patience,
             isDirect: WriteMode.isDirect(engine.policy.directIO, layout))
@@ -122,7 +128,20 @@ package struct Downloader: Sendable {
         }
         let progress = Progress(received)
         defer { progress.flush() }
-        return try await FileFetch(wanted, partial, self, report: progress.add).run()
+        let fetch = FileFetch(wanted, partial, self, report: progress.add)
+        var bytes: Int64 = 0
+        if let (recipe, locations) = wanted.recipe {
+            let ingredient = ReleaseFile(path: file.path, size: recipe.size, sha256: recipe.sha256)
+            do {
+                bytes = try await fetchAlone(Wanted(ingredient, from: locations), isNested: true, received)
+                try await incoming.commit()
+                if try await fetch.cook(recipe, layout.blob(recipe.sha256)) { return bytes }
+            } catch let fault as Fault {
+                // What helps only helps: without it the file itself is fetched.
+                if case .diskFull = fault.kind { throw fault }
+            }
+        }
+        return try await fetch.run() + bytes
     }
 }
 

@@ -34,6 +34,8 @@ final class FileFetch: Sendable {
         var hasOld: Bool
         /// How often it was begun anew without anybody to blame.
         var restarts = 0
+        /// What is known of the servers that were asked.
+        var remotes: [Location: RemoteFile] = [:]
         var fault: Fault?
     }
 
@@ -52,6 +54,26 @@ final class FileFetch: Sendable {
             try? partial.checkpoint()
             throw error
         }
+    }
+
+    /// Makes the file of something that was fetched instead.
+    ///
+    /// - Returns: Whether it is in the store now; if not, it has to be fetched.
+    /// - Throws: ``Fault`` of kind `diskFull` or `system`; `CancellationError`.
+    func cook(_ recipe: Recipe, _ ingredient: FilePath) async throws -> Bool {
+        // Nothing needs it afterwards, whether it helped or not.
+        defer { try? Disk().remove(ingredient) }
+        try partial.restart()
+        try partial.reserve(file.size)
+        let isMade = try await RecipeCook(recipe: recipe, assembly: assembly).run(ingredient)
+        await assembly.settle()
+        if isMade, try await assembly.digest() == file.sha256 {
+            assembly.end()
+            try partial.promote(to: downloader.layout.blob(file.sha256))
+            return true
+        }
+        try await assembly.restart()
+        return false
     }
 
     private func fetch() async throws {
@@ -99,8 +121,10 @@ final class FileFetch: Sendable {
         case .web(let url, let shown, let token, let allowsInsecure):
             var request = WebClient.Request(url: url, shown: shown)
             (request.token, request.allowsInsecure) = (token, allowsInsecure)
+            let remote = course.remotes[location] ?? RemoteFile(request)
+            course.remotes[location] = remote
             ending = try await LargeFetch(
-                RemoteFile(request), host: LocationHealth.key(location), into: assembly, engine: engine,
+                remote, host: LocationHealth.key(location), into: assembly, engine: engine,
                 attempts: isLast ? Persistence.attempts : Persistence.attemptsWithOthers, report: note
             ).run()
         }
@@ -111,16 +135,24 @@ final class FileFetch: Sendable {
             course.fault = fault
             course.candidates.removeAll { $0 == location }
         case .unfit(let detail):
-            // What an earlier part belonged to may not be this server's file: from the start it gets one more chance.
-            let isStranger = course.hasOld || course.contributors.count > 1
             course.fault = Fault(.sourceInvalid(url: location.shown, detail: detail))
-            if !isStranger || wanted.index != nil { course.candidates.removeAll { $0 == location } }
-            if wanted.index == nil { try await beginAnew(&course) }
+            try await giveUp(location, &course)
         case .wrongBytes:
             strike(location, &course)
             course.fault = Fault(
                 .sourceInvalid(url: location.shown, detail: "it sends wrong bytes for “\(file.path)”"))
         }
+    }
+
+    /// Does without a server whose answers do not fit. Some answer wrongly to ranges only: the last one is asked for the whole
+    /// file before it is given up.
+    private func giveUp(_ location: Location, _ course: inout Course) async throws {
+        if course.candidates.count == 1, let remote = course.remotes[location], !remote.known.ignoresRanges {
+            remote.learn { $0.ignoresRanges = true }
+            return try await beginAnew(&course)
+        }
+        course.candidates.removeAll { $0 == location }
+        if wanted.index == nil { try await beginAnew(&course) }
     }
 
     @Sendable private func note(_ bytes: Int) {

@@ -15,6 +15,10 @@ public struct Publisher: Sendable {
         public var changelog: String?
         /// The licence.
         public var license: String?
+        /// Versions that patches lead from, where they pay.
+        public var patchFrom: [Version] = []
+        /// Whether files are also offered compressed, where that pays.
+        public var compresses = false
         /// What it needs.
         public var requires: Requirements?
 
@@ -70,11 +74,7 @@ public struct Publisher: Sendable {
             channel: description.channel, publishedAt: now, priority: description.priority,
             changelog: description.changelog,
             license: description.license, requires: description.requires,
-            files: try files.map { file in
-                var entry = CatalogFile(file)
-                entry.blocks = try indexes[file.sha256].map { try place($0, .blocks) }
-                return entry
-            })
+            files: try await described(files, indexes, FilePath(source), description, index))
         let bytes = try JSONFile.bytes(of: release)
         try await place(FilePath(source), release, bytes)
         index.releases.append(
@@ -181,6 +181,62 @@ public struct Publisher: Sendable {
             throw Fault(.unusable(what: root.string, detail: "\(error)"))
         }
         return (files, indexes)
+    }
+
+    /// The files with what helps to fetch them.
+    private func described(
+        _ files: [ReleaseFile], _ indexes: [Digest: [UInt8]], _ source: FilePath, _ description: Description,
+        _ index: CatalogIndex
+    ) async throws -> [CatalogFile] {
+        var described: [CatalogFile] = []
+        for file in files {
+            var entry = CatalogFile(file)
+            entry.blocks = try indexes[file.sha256].map { try place($0, .blocks) }
+            let path = source.pushing(FilePath(file.path.description))
+            if file.size > BlockIndexer.smallestFile {
+                let patches = try await patches(to: file, at: path, description.patchFrom, index)
+                entry.patches = patches.isEmpty ? nil : patches
+                if description.compresses {
+                    entry.zstd = try await make(.zstd) { try await PatchMaker.compressed(path, output: $0) }
+                }
+            }
+            described.append(entry)
+        }
+        return described
+    }
+
+    private func patches(
+        to file: ReleaseFile, at path: FilePath, _ versions: [Version], _ index: CatalogIndex
+    ) async throws -> [FileAids.Patch] {
+        var patches: [FileAids.Patch] = []
+        for version in versions {
+            guard let entry = index.releases.first(where: { $0.version == version }) else {
+                throw Fault(
+                    .unusable(what: "\(repository) \(version)", detail: "it is not published, so nothing leads from it")
+                )
+            }
+            guard let old = try readRelease(entry).files.first(where: { $0.path == file.path }),
+                old.sha256 != file.sha256, !patches.contains(where: { $0.from == old.sha256 })
+            else { continue }
+            let oldPath = directory.appending(entry.version.description).pushing(FilePath(file.path.description))
+            let made = try await make(.patches) { try await PatchMaker.patch(from: oldPath, to: path, output: $0) }
+            if let made { patches.append(FileAids.Patch(from: old.sha256, sha256: made.sha256, size: made.size)) }
+        }
+        return patches
+    }
+
+    /// Writes a sidecar that is made piece by piece; `nil` when it does not pay.
+    private func make(
+        _ kind: FileAids.Kind,
+        _ body: (@escaping @Sendable (UnsafeRawBufferPointer) throws -> Void) async throws -> Int64?
+    ) async throws -> FileAids.Sidecar? {
+        let writer = try disk.beginFile(in: directory.appending(kind.rawValue))
+        guard let size = try await body({ try writer.append($0) }) else {
+            writer.discard()
+            return nil
+        }
+        let digest = try writer.finish { directory.appending(kind.rawValue).appending($0.description) }
+        return FileAids.Sidecar(sha256: digest, size: size)
     }
 
     /// Writes a sidecar under the name of its digest; nobody knows of it before the release names it.

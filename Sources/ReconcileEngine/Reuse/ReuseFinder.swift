@@ -10,11 +10,19 @@ struct ReuseFinder: Sendable {
         var index: BlockIndex?
         /// What is copied of it.
         var reuse: ReusePlan?
+        /// Something smaller that the file can be made of.
+        var recipe: Recipe?
+        /// Where that is fetched from.
+        var recipeLocations: [Location] = []
         /// A file that has the same name by digest, or was hashed: all of it is here.
         var seed: FilePath?
 
         /// Bytes that need not be fetched, beside those that an earlier download has.
-        func localBytes(of file: ReleaseFile) -> Int64 { seed == nil ? reuse?.bytes ?? 0 : file.size }
+        func localBytes(of file: ReleaseFile) -> Int64 {
+            if seed != nil { return file.size }
+            if let recipe { return file.size - recipe.size }
+            return reuse?.bytes ?? 0
+        }
     }
 
     private let layout: StoreLayout
@@ -43,8 +51,7 @@ struct ReuseFinder: Sendable {
         var found: [Digest: Found] = [:]
         let large = files.filter { $0.size > BlockIndexer.smallestFile }
         let store = IndexStore(layout: layout)
-        let unknown = large.filter { store.index(of: $0.sha256, size: $0.size) == nil }
-        let aids = unknown.isEmpty ? [:] : (try? await source?.aids(for: release)) ?? [:]
+        let aids = large.isEmpty ? [:] : (try? await source?.aids(for: release)) ?? [:]
         try Task.checkCancellation()
         for file in files {
             if let seed = try await seeds.file(for: file) { found[file.sha256, default: Found()].seed = seed }
@@ -58,16 +65,51 @@ struct ReuseFinder: Sendable {
             }
             if let index { found[file.sha256, default: Found()].index = index }
         }
-        guard found.values.contains(where: { $0.index != nil }) else { return found }
-        let local = LocalBlocks(layout: layout, generations: generations, damaged: damaged)
-        for file in large {
-            guard let index = found[file.sha256]?.index else { continue }
+        let local =
+            found.values.contains { $0.index != nil }
+            ? LocalBlocks(layout: layout, generations: generations, damaged: damaged) : LocalBlocks()
+        for file in large where found[file.sha256]?.seed == nil {
             let claims = DownloadJournal.claims(
                 in: layout.partial(file.sha256).appending("journal"), size: file.size)
-            let present = [0..<(claims.prefixes.last?.end ?? 0)] + claims.blocks.map(\.range)
-            let plan = ReusePlan(index, from: local, present: present.filter { !$0.isEmpty })
-            found[file.sha256]?.reuse = plan.copies.isEmpty ? nil : plan
+            if let index = found[file.sha256]?.index {
+                let present = [0..<(claims.prefixes.last?.end ?? 0)] + claims.blocks.map(\.range)
+                let plan = ReusePlan(index, from: local, present: present.filter { !$0.isEmpty })
+                found[file.sha256]?.reuse = plan.copies.isEmpty ? nil : plan
+            }
+            let rest = file.size - claims.bytes - (found[file.sha256]?.reuse?.bytes ?? 0)
+            if let aids = aids[file.sha256], let recipe = recipe(aids, for: file, cheaperThan: rest) {
+                found[file.sha256, default: Found()].recipe = recipe.0
+                found[file.sha256]?.recipeLocations =
+                    (try? source?.locations(recipe.1, recipe.0.sha256, in: release.origin.repository)) ?? []
+            }
         }
         return found
+    }
+
+    /// The smallest of what the file can be made of, when that is less than what else would be fetched.
+    private func recipe(
+        _ aids: FileAids, for file: ReleaseFile, cheaperThan rest: Int64
+    ) -> (Recipe, FileAids.Kind)? {
+        var best: (Recipe, FileAids.Kind)?
+        if let zstd = aids.zstd { best = (Recipe(method: .zstd, sha256: zstd.sha256, size: zstd.size), .zstd) }
+        for patch in aids.patches where patch.size < best?.0.size ?? .max {
+            guard let (old, size) = kept(patch.from) else { continue }
+            best = (
+                Recipe(method: .patch(old: old, oldSize: size), sha256: patch.sha256, size: patch.size), .patches
+            )
+        }
+        guard let best, best.0.size >= 0, best.0.size < rest else { return nil }
+        return best
+    }
+
+    /// A file of a kept generation, by its digest.
+    private func kept(_ digest: Digest) -> (FilePath, Int64)? {
+        for (model, generation) in generations {
+            for file in generation.release.files where file.sha256 == digest {
+                let path = layout.generation(model, generation.directory).pushing(FilePath(file.path.description))
+                if !damaged.contains(path) { return (path, file.size) }
+            }
+        }
+        return nil
     }
 }

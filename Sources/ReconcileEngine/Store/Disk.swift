@@ -77,6 +77,14 @@ package struct Disk: Sendable {
         }
     }
 
+    /// Begins a file that is written piece by piece.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func beginFile(in directory: FilePath) throws -> GrowingFile {
+        try makeDirectory(directory)
+        return try GrowingFile(Self.temporaryName(beside: directory.appending("file")))
+    }
+
     /// Moves many files to their final names: their contents are made durable together, then the names.
     ///
     /// - Throws: ``Fault`` of kind `system`; no name stands for content that is not durable.

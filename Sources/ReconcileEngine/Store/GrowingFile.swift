@@ -1,0 +1,54 @@
+import ReconcileCore
+import Synchronization
+import SystemPackage
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A file that is written piece by piece under a temporary name, and appears under the name of its digest or not at all.
+final class GrowingFile: Sendable {
+    private let path: FilePath
+    private let descriptor: CInt
+    private let hash = Mutex(StreamingHash())
+
+    /// Begins a file.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    init(_ path: FilePath) throws {
+        self.path = path
+        descriptor = open(path.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o644)
+        guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Adds bytes.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        hash.withLock { $0.update(bytes) }
+        try Disk.writeAll(bytes, to: descriptor, path)
+    }
+
+    /// Makes the file durable under a name that depends on its digest.
+    ///
+    /// - Throws: ``Fault`` of kind `system`; the file is then not there.
+    func finish(_ name: (Digest) -> FilePath) throws -> Digest {
+        let digest = hash.withLock { $0.digest() }
+        guard Platform.synchronise(descriptor) else {
+            let fault = DiskReader.systemFault("synchronise", path)
+            discard()
+            throw fault
+        }
+        try Disk().move(path, to: name(digest))
+        return digest
+    }
+
+    /// Throws the file away.
+    func discard() { unlink(path.string) }
+}
