@@ -98,14 +98,17 @@ final class Assembly: Sendable, BlockPool.Keeper {
     }
 
     func forget(missing: [Range<Int64>]) {
-        let blocks = state.withLock { state in
-            let blocks = state.waiting.values.compactMap(\.block)
+        let dropped = state.withLock { state in
+            let dropped = Array(state.waiting.values)
             (state.waiting, state.spare) = ([:], [])
             (state.hash, state.frontier, state.runEnd) = (StreamingHash(), 0, 0)
             state.book = Self.book(missing, index)
-            return blocks
+            return dropped
         }
-        for block in blocks { pool.give(block) }
+        for item in dropped {
+            item.done?.succeed()
+            if let block = item.block { pool.give(block) }
+        }
     }
 
     /// Waits until nothing is being written, and nothing hashed that can be.
@@ -261,11 +264,18 @@ final class Assembly: Sendable, BlockPool.Keeper {
     ) {
         let claimed = isClaimed ? nil : promise.futureResult.eventLoop.makePromise(of: Void.self)
         claimed?.futureResult.map { Verdict.taken }.cascade(to: promise)
-        state.withLock { state in
+        let isLate = state.withLock { state in
+            // The hash has passed it: the same bytes had come before.
+            guard range.lowerBound >= state.frontier else { return true }
             state.waiting[range.lowerBound] = Waiting(
                 end: range.upperBound, block: block, isClaimed: isClaimed, done: claimed)
             if isClaimed { state.spare.insert(range.lowerBound) }
             extendRun(&state)
+            return false
+        }
+        if isLate {
+            pool.give(block)
+            claimed?.succeed()
         }
         if isClaimed { promise.succeed(.taken) }
         hashSoon()

@@ -145,7 +145,7 @@ final class LargeFetch: Sendable {
         began = .now
         do {
             var rate: Double?
-            while let flight = nextFlight(id, rate) {
+            while let flight = try nextFlight(id, rate) {
                 began = .now
                 try await fetch(id, flight)
                 rate = watch.rate(of: id) ?? rate
@@ -159,13 +159,17 @@ final class LargeFetch: Sendable {
         }
     }
 
-    private func nextFlight(_ id: Int, _ rate: Double?) -> RangeBook.Flight? {
+    private func nextFlight(_ id: Int, _ rate: Double?) throws -> RangeBook.Flight? {
         let wanted = rate.map { Int64($0 * Self.requestSeconds) } ?? 4 * RangeBook.smallest
         guard
             let flight = assembly.next(
                 for: id, wanted: wanted, connections: sharing.withLock { $0 }, rates: watch.rates)
         else { return nil }
-        if remote.known.ignoresRanges { _ = assembly.takeAll(id) }
+        if remote.known.ignoresRanges, !assembly.takeAll(id) {
+            // The whole file can only begin at its start.
+            assembly.land(id)
+            throw RangeReceiver.Refusal.ignoresRanges
+        }
         return flight
     }
 
@@ -307,10 +311,6 @@ final class LargeFetch: Sendable {
         }
         if course.mustRestart {
             course.mustRestart = false
-            guard !remote.known.ignoresRanges else {
-                course.ending = .unfit("it sends the whole file where a part was asked for")
-                return
-            }
             remote.learn { $0.ignoresRanges = true }
             do { try await assembly.restart() } catch {
                 course.ending = .failed(error as? Fault ?? Fault(.bug(detail: "\(error)")))

@@ -92,9 +92,13 @@ struct RangeBook: Sendable {
         return useful
     }
 
-    /// Gives a connection whose server sends the whole file everything; `false` when it did not begin at the start, or is not alone.
+    /// Gives a connection whose server sends the whole file everything; `false` when it did not begin at the start, is not alone, or
+    /// parts are there already.
     mutating func takeAll(_ id: Int, size: Int64) -> Bool {
-        guard flights.count == 1, flights[id]?.position == 0 else { return false }
+        guard flights.count == 1, let flight = flights[id], flight.position == 0, missingBytes + flight.end == size
+        else {
+            return false
+        }
         flights[id]?.end = size
         missing = []
         isWhole = true
