@@ -103,7 +103,7 @@ def nginx_serves(setting, lines="", tls=False, http2=False, shared="", account=N
         works(work, dict({"SSL_CERT_FILE": setting.certificate.authority} if tls else {},
                          **({"NETRC": setting.netrc(account)} if account else {})))
         rows = server.end()
-        expect(sum(row[2] for row in rows if row[0] in (200, 206)) <= SIZE + 8 * MiB, "more was fetched than the file: %s" % rows)
+        expect(sum(row[2] for row in rows if row[0] in (200, 206)) <= SIZE + 16 * 2 * MiB, "more was fetched than the file: %s" % rows)
         check(rows, server.documents)
 
 

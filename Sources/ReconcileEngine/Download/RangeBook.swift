@@ -18,7 +18,7 @@ struct RangeBook: Sendable {
     /// The largest range that is asked for at once.
     static let largest: Int64 = 32 << 20
 
-    private static let patienceSeconds = 0.4
+    private static let patienceSeconds = 0.5
 
     private(set) var missing: [Range<Int64>]
     private(set) var flights: [Int: Flight] = [:]
@@ -67,7 +67,7 @@ struct RangeBook: Sendable {
         // What comes soon anyway is not worth the connection that a split costs.
         let victims = flights.filter {
             $0.value.end - $0.value.position >= 2 * Self.smallest
-                && (rates[$0.key] == nil || secondsLeft($0.key, $0.value) > Self.patienceSeconds)
+                && rates[$0.key] != nil && secondsLeft($0.key, $0.value) > Self.patienceSeconds
         }
         guard
             let (victim, flight) = victims.max(by: {
