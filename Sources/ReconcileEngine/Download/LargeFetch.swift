@@ -267,7 +267,13 @@ final class LargeFetch: Sendable {
             passing("HTTP \(status)", wait, elapsed, &course, &group)
         case .refusal(.short), .refusal(.takenOver):
             passing("the connection was closed", nil, elapsed, &course, &group)
-        case .refusal(.stalled): passing(WebClient.timedOut, nil, elapsed, &course, &group)
+        case .refusal(.stalled):
+            passing(WebClient.timedOut, nil, elapsed, &course, &group)
+            // Another location may do better than one that falls silent again and again.
+            if attempts < Persistence.attempts, course.active.count <= 1, course.ending == nil {
+                course.ending = .failed(
+                    Fault(.sourceUnreachable(url: remote.request.shown, detail: WebClient.timedOut)))
+            }
         case .connection(let detail): passing(detail, nil, elapsed, &course, &group)
         }
     }

@@ -40,6 +40,8 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         var block: Block?
         var start: Int64 = 0
         var position: Int64 = 0
+        /// Up to here the range counts as brought; what is not yet in a block when this answer is ended was not.
+        var advanced: Int64 = 0
         var blockEnd: Int64 = 0
         /// Blocks that were handed on and are not vouched for yet.
         var outstanding = 0
@@ -74,7 +76,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         self.allowance = allowance
         (self.id, self.assembly, self.validator, self.bucket, self.report) = (id, assembly, validator, bucket, report)
         asked = isRange ? flight.position..<flight.end : nil
-        state = Mutex(State(start: flight.position, position: flight.position))
+        state = Mutex(State(start: flight.position, position: flight.position, advanced: flight.position))
     }
 
     // MARK: Head
@@ -106,13 +108,16 @@ final class RangeReceiver: HTTPClientResponseDelegate {
 
     func didReceiveBodyPart(task: HTTPClient.Task<Ending>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
         let loop = task.eventLoop
-        let isTaken = state.withLock { state in
+        let step = state.withLock { state -> (useful: Int, position: Int64, end: Int64)? in
             state.lastByte = .now
             state.received += buffer.readableBytes
-            return state.redirect == nil
+            // Once it was ended, what still comes is nobody's: the range has been given back.
+            guard state.redirect == nil, !state.isOver else { return nil }
+            let step = assembly.advance(id, by: buffer.readableBytes)
+            state.advanced += Int64(step.useful)
+            return step
         }
-        guard isTaken else { return loop.makeSucceededVoidFuture() }
-        let (useful, position, end) = assembly.advance(id, by: buffer.readableBytes)
+        guard let (useful, position, end) = step else { return loop.makeSucceededVoidFuture() }
         report(useful)
         let isCut = useful < buffer.readableBytes
         var part = buffer
@@ -257,11 +262,12 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     ///
     /// - Returns: What was said against it.
     func finish(on loop: any EventLoop) -> Refusal? {
-        let (block, range) = state.withLock { state -> (Block?, Range<Int64>) in
+        let (block, range, lost) = state.withLock { state -> (Block?, Range<Int64>, Range<Int64>) in
             defer { state.block = nil }
             state.isOver = true
-            return (state.block, state.start..<state.position)
+            return (state.block, state.start..<state.position, state.position..<max(state.position, state.advanced))
         }
+        assembly.lose(lost)
         if let block {
             if range.isEmpty {
                 assembly.pool.give(block)
