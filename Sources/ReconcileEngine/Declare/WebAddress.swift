@@ -8,6 +8,12 @@ enum WebAddress {
         return allowsInsecure || isLoopback(host: URL(string: text)?.host() ?? "")
     }
 
+    /// Whether an address names a server: a scheme of the web, a host, and a port there can be.
+    static func canBeAsked(_ url: URL) -> Bool {
+        ["http", "https"].contains(url.scheme?.lowercased() ?? "") && !(url.host() ?? "").isEmpty
+            && (1...65_535).contains(url.port ?? 80)
+    }
+
     private static func isLoopback(host: String) -> Bool {
         if host == "localhost" || host == "::1" || host == "[::1]" { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)

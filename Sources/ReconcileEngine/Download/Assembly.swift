@@ -48,7 +48,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
     let state: Mutex<State>
 
     /// How often what was written is made safe against a power cut.
-    private static let checkpointInterval = Duration.seconds(2)
+    static let checkpointInterval = Duration.seconds(2)
 
     init(size: Int64, index: BlockIndex?, partial: PartialFile, pool: BlockPool, threads: DownloadThreads) {
         (self.size, self.index, self.partial, self.pool, self.threads) = (size, index, partial, pool, threads)
@@ -59,7 +59,14 @@ final class Assembly: Sendable, BlockPool.Keeper {
     /// Gives everything back to the pool; called once nothing is under way any more.
     func end() {
         pool.forget(self)
-        while let block = giveUp() { pool.give(block) }
+        let rest = state.withLock { state in
+            defer { (state.waiting, state.spare) = ([:], []) }
+            return Array(state.waiting.values)
+        }
+        for item in rest {
+            item.done?.fail(ChannelError.ioOnClosedChannel)
+            if let block = item.block { pool.give(block) }
+        }
     }
 
     private static func book(_ missing: [Range<Int64>], _ index: BlockIndex?) -> RangeBook {
@@ -126,14 +133,41 @@ final class Assembly: Sendable, BlockPool.Keeper {
 
     /// Waits until the whole file is hashed.
     ///
-    /// - Returns: Its SHA-256.
+    /// - Returns: Its SHA-256; `nil` when something is missing again.
     /// - Throws: ``Fault`` when the disk failed.
-    func digest() async throws -> Digest {
+    func digest() async throws -> Digest? {
         while true {
-            let (digest, fault) = state.withLock { ($0.frontier == size ? $0.hash.digest() : nil, $0.fault) }
+            let (digest, fault, isStuck) = state.withLock { state in
+                (
+                    state.frontier == size ? state.hash.digest() : nil, state.fault,
+                    !state.isHashing && state.writing == 0 && state.book.isComplete
+                        && state.waiting[state.frontier] == nil
+                )
+            }
             if let fault { throw fault }
             if let digest { return digest }
+            if isStuck {
+                fillGap()
+                return nil
+            }
             try await Task.sleep(for: .milliseconds(1))
+        }
+    }
+
+    /// Makes what is neither here nor under way missing, up to the next piece that is here.
+    private func fillGap() {
+        let dropped = state.withLock { state -> [Waiting] in
+            let behind = state.waiting.filter { $0.key < state.frontier }
+            for start in behind.keys {
+                state.waiting[start] = nil
+                state.spare.remove(start)
+            }
+            state.book.addMissing(state.frontier..<(state.waiting.keys.min() ?? size))
+            return Array(behind.values)
+        }
+        for item in dropped {
+            item.done?.succeed()
+            if let block = item.block { pool.give(block) }
         }
     }
 
@@ -181,7 +215,19 @@ final class Assembly: Sendable, BlockPool.Keeper {
     func lose(_ range: Range<Int64>) { state.withLock { $0.book.addMissing(range) } }
 
     /// Takes a range that is fetched from this machine out of what connections fetch.
-    func claimLocally(_ range: Range<Int64>) { state.withLock { $0.book.remove(range) } }
+    ///
+    /// - Returns: Whether all of it was missing; if not, it stays as it is.
+    func claimLocally(_ range: Range<Int64>) -> Bool {
+        state.withLock { state in
+            guard
+                state.book.missing.contains(where: {
+                    $0.lowerBound <= range.lowerBound && range.upperBound <= $0.upperBound
+                })
+            else { return false }
+            state.book.remove(range)
+            return true
+        }
+    }
 
     /// Where a block that begins at an offset ends, at most at `limit`: whole blocks of the index where there is one.
     func blockEnd(from start: Int64, limit: Int64) -> Int64 {
@@ -189,182 +235,5 @@ final class Assembly: Sendable, BlockPool.Keeper {
         guard let index else { return min(limit, start - start % Int64(Block.bytes) + Int64(Block.bytes)) }
         let end = index.boundary(atOrBefore: min(room, limit))
         return end > start ? end : min(room, limit)
-    }
-
-    // MARK: Blocks
-
-    /// What became of a block.
-    enum Verdict: Sendable, Equatable {
-        case taken
-        /// Parts of it are not what the index says; they have to be fetched from elsewhere.
-        case wrong
-    }
-
-    /// Takes a block of bytes that came: checks it against the index, writes it and hands it to the hash. The block goes back to
-    /// the pool by itself.
-    ///
-    /// - Parameter isRemote: Whether the server that is being asked brought them, and answers for them.
-    /// - Returns: When the connection may bring as much more: once the journal vouches for the block.
-    func absorb(
-        _ block: Block, _ range: Range<Int64>, isRemote: Bool = true, on loop: any EventLoop
-    ) -> EventLoopFuture<Verdict> {
-        let promise = loop.makePromise(of: Verdict.self)
-        let isInOrder = state.withLock { state in
-            state.writing += 1
-            guard state.runEnd == range.lowerBound else { return false }
-            state.runEnd = range.upperBound
-            extendRun(&state)
-            return true
-        }
-        threads.disk.submit { _ in
-            self.take(block, range, isRemote: isRemote, isInOrder: isInOrder, promise)
-            self.state.withLock { $0.writing -= 1 }
-        }
-        return promise.futureResult
-    }
-
-    private func take(
-        _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool,
-        _ promise: EventLoopPromise<Verdict>
-    ) {
-        do {
-            if let index, !isInOrder || isIdle, !matches(index, block, range) {
-                lose(range)
-                if isRemote { state.withLock { $0.hasWrong = true } }
-                pool.give(block)
-                if isInOrder { try breakRun(at: range.lowerBound) }
-                return promise.succeed(.wrong)
-            }
-            try withBytes(of: block, range) {
-                try partial.write($0, at: range.lowerBound, isDirect: isInOrder || isNear(range))
-            }
-            // A block that the hash will reach at once is vouched for by the digest so far.
-            let isReachable = isInOrder && state.withLock { $0.runEnd > range.lowerBound }
-            if !isReachable { try claim(block, range) }
-            enqueue(block, range, isClaimed: !isReachable, promise)
-            try checkpointIfDue()
-        } catch {
-            fail(error)
-            pool.give(block)
-            promise.fail(error)
-        }
-    }
-
-    /// Whether the hash will probably reach a block while it is still in memory, so that it is not read back.
-    func isNear(_ range: Range<Int64>) -> Bool {
-        range.upperBound - state.withLock { $0.frontier } <= Int64(pool.capacity / 2 * Block.bytes)
-    }
-
-    private func claim(_ block: Block, _ range: Range<Int64>) throws {
-        try partial.journal.claim(range, withBytes(of: block, range) { Hashing.digest(ofBytes: $0) })
-    }
-
-    private func enqueue(
-        _ block: Block, _ range: Range<Int64>, isClaimed: Bool, _ promise: EventLoopPromise<Verdict>
-    ) {
-        let claimed = isClaimed ? nil : promise.futureResult.eventLoop.makePromise(of: Void.self)
-        claimed?.futureResult.map { Verdict.taken }.cascade(to: promise)
-        let isLate = state.withLock { state in
-            // The hash has passed it: the same bytes had come before.
-            guard range.lowerBound >= state.frontier else { return true }
-            state.waiting[range.lowerBound] = Waiting(
-                end: range.upperBound, block: block, isClaimed: isClaimed, done: claimed)
-            if isClaimed { state.spare.insert(range.lowerBound) }
-            extendRun(&state)
-            return false
-        }
-        if isLate {
-            pool.give(block)
-            claimed?.succeed()
-        }
-        if isClaimed { promise.succeed(.taken) }
-        hashSoon()
-        pool.serve()
-    }
-
-    /// Says that the bytes at an offset do not come after all: the hash will not reach what is behind them, so those blocks
-    /// get a SHA-256 of their own.
-    private func breakRun(at offset: Int64) throws {
-        let stranded = state.withLock { state -> [(Int64, Waiting)] in
-            state.runEnd = min(state.runEnd, offset)
-            let stranded = state.waiting.filter { $0.key >= offset && !$0.value.isClaimed }
-            for start in stranded.keys {
-                state.waiting[start]?.isClaimed = true
-                state.waiting[start]?.done = nil
-            }
-            return stranded.map { ($0.key, $0.value) }
-        }
-        for (start, item) in stranded {
-            if let block = item.block { try claim(block, start..<item.end) }
-            state.withLock { if $0.waiting[start]?.block != nil { $0.spare.insert(start) } }
-            item.done?.succeed()
-        }
-        pool.serve()
-    }
-
-    private func extendRun(_ state: inout State) {
-        while let next = state.waiting[state.runEnd] { state.runEnd = next.end }
-    }
-
-    private func matches(_ index: BlockIndex, _ block: Block, _ range: Range<Int64>) -> Bool {
-        withBytes(of: block, range) { bytes in
-            index.blocks(in: range).allSatisfy { piece in
-                let low = Int(piece.range.lowerBound - range.lowerBound)
-                return Hashing.digest(
-                    ofBytes: UnsafeRawBufferPointer(rebasing: bytes[low..<low + piece.range.count])) == piece.digest
-            }
-        }
-    }
-
-    /// The bytes of a block that hold a range: they begin where the range's start is within its page.
-    func withBytes<Result: Sendable>(
-        of block: Block, _ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) throws -> Result
-    ) rethrows -> Result {
-        try block.withBytes { memory in
-            let lead = Int(range.lowerBound % Int64(Block.alignment))
-            return try body(UnsafeRawBufferPointer(rebasing: memory[lead..<lead + range.count]))
-        }
-    }
-
-    func giveUp() -> Block? {
-        state.withLock { state in
-            guard let last = state.spare.max() else { return nil }
-            state.spare.remove(last)
-            let block = state.waiting[last]?.block
-            state.waiting[last]?.block = nil
-            return block
-        }
-    }
-
-    func fail(_ error: any Error) {
-        state.withLock { state in
-            state.fault = state.fault ?? error as? Fault ?? Fault(.bug(detail: "\(error)"))
-        }
-    }
-
-    private func checkpointIfDue() throws {
-        let isDue = state.withLock { state in
-            let now = ContinuousClock.now
-            guard now - state.checkpoint >= Self.checkpointInterval else { return false }
-            state.checkpoint = now
-            return true
-        }
-        if isDue { try partial.checkpoint() }
-    }
-
-    /// Reads bytes of another file into a block, where they belong in it.
-    ///
-    /// - Parameter offset: Where they are in that file.
-    func read(
-        _ range: Range<Int64>, from source: ReadableFile, at offset: Int64, into block: Block
-    ) async throws -> Bool {
-        try await threads.run {
-            block.withBytes { memory in
-                let lead = Int(range.lowerBound % Int64(Block.alignment))
-                return source.read(
-                    into: UnsafeMutableRawBufferPointer(rebasing: memory[lead..<lead + range.count]),
-                    at: offset)
-            }
-        }
     }
 }

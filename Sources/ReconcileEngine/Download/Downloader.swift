@@ -138,7 +138,13 @@ package struct Downloader: Sendable {
                 if try await fetch.cook(recipe, layout.blob(recipe.sha256)) { return bytes }
             } catch let fault as Fault {
                 // What helps only helps: without it the file itself is fetched.
-                if case .diskFull = fault.kind { throw fault }
+                if case .diskFull = fault.kind {
+                    await fetch.end()
+                    throw fault
+                }
+            } catch {
+                await fetch.end()
+                throw error
             }
         }
         return try await fetch.run() + bytes

@@ -36,8 +36,13 @@ final class FileFetch: Sendable {
         var restarts = 0
         /// What is known of the servers that were asked.
         var remotes: [Location: RemoteFile] = [:]
+        /// Whether parts are being copied from this machine meanwhile.
+        var isCopying = false
         var fault: Fault?
     }
+
+    /// Ends the copying of parts, because the file has to be begun anew.
+    private struct MustBeginAnew: Error {}
 
     /// Fetches the file into the store.
     ///
@@ -48,8 +53,7 @@ final class FileFetch: Sendable {
             try await fetch()
             return total.withLock { $0 }
         } catch {
-            await assembly.settle()
-            assembly.end()
+            await end()
             // What came is kept, also through a power cut.
             try? partial.checkpoint()
             throw error
@@ -76,6 +80,12 @@ final class FileFetch: Sendable {
         return false
     }
 
+    /// Gives back what was held.
+    func end() async {
+        await assembly.settle()
+        assembly.end()
+    }
+
     private func fetch() async throws {
         try partial.reserve(file.size)
         let found = try await Recovery.verify(partial, size: file.size, threads: engine.threads)
@@ -94,12 +104,18 @@ final class FileFetch: Sendable {
     /// Copies what is here while the rest is fetched.
     private func copyAndAsk(_ reuse: ReusePlan, _ course: inout Course) async throws {
         course.hasOld = true
-        let copy = BlockCopy(plan: reuse, assembly: assembly)
-        copy.begin()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await copy.run() }
-            while !assembly.hasAll { try await askNext(&course) }
-            try await group.waitForAll()
+        course.isCopying = true
+        defer { course.isCopying = false }
+        let copy = BlockCopy(reuse, assembly: assembly)
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await copy.run() }
+                while !assembly.hasAll { try await askNext(&course) }
+                try await group.waitForAll()
+            }
+        } catch is MustBeginAnew {
+            course.isCopying = false
+            return try await beginAnew(&course)
         }
         await assembly.settle()
     }
@@ -125,11 +141,15 @@ final class FileFetch: Sendable {
             course.remotes[location] = remote
             ending = try await LargeFetch(
                 remote, host: LocationHealth.key(location), into: assembly, engine: engine,
-                attempts: isLast ? Persistence.attempts : Persistence.attemptsWithOthers, report: note
+                mayRestart: !course.isCopying, attempts: isLast ? Persistence.attempts : Persistence.attemptsWithOthers,
+                report: note
             ).run()
         }
         switch ending {
         case .complete: engine.health.worked(location)
+        case .needsWhole:
+            course.remotes[location]?.learn { $0.ignoresRanges = true }
+            try await beginAnew(&course)
         case .failed(let fault):
             engine.health.failed(location)
             course.fault = fault
@@ -161,6 +181,7 @@ final class FileFetch: Sendable {
     }
 
     private func beginAnew(_ course: inout Course) async throws {
+        guard !course.isCopying else { throw MustBeginAnew() }
         try await assembly.restart()
         (course.contributors, course.hasOld) = ([], false)
     }
@@ -176,7 +197,7 @@ final class FileFetch: Sendable {
     ///
     /// - Returns: Whether it is right.
     private func judge(_ course: inout Course) async throws -> Bool {
-        let digest = try await assembly.digest()
+        guard let digest = try await assembly.digest() else { return false }
         guard digest != file.sha256 else { return true }
         course.fault = Fault(.digestMismatch(path: file.path.description, expected: file.sha256, received: digest))
         // One that alone brought all of it is to blame; of several it cannot be told.

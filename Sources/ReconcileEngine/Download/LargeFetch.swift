@@ -17,6 +17,8 @@ final class LargeFetch: Sendable {
         /// It is not the file that is wanted, or it changed.
         case unfit(String)
         case wrongBytes
+        /// It only has the whole file, and parts of it may not be thrown away now.
+        case needsWhole
     }
 
     private let remote: RemoteFile
@@ -24,6 +26,7 @@ final class LargeFetch: Sendable {
     private let assembly: Assembly
     private let engine: DownloadEngine
     private let attempts: Int
+    private let mayRestart: Bool
     private let report: @Sendable (Int) -> Void
     private let watch = TransferWatch()
     private let sharing = Mutex(1)
@@ -43,11 +46,12 @@ final class LargeFetch: Sendable {
     private static let progressBytes: Int64 = 64 << 10
 
     init(
-        _ remote: RemoteFile, host: String, into assembly: Assembly, engine: DownloadEngine, attempts: Int,
+        _ remote: RemoteFile, host: String, into assembly: Assembly, engine: DownloadEngine,
+        mayRestart: Bool, attempts: Int,
         report: @escaping @Sendable (Int) -> Void
     ) {
         (self.remote, self.host, self.assembly, self.engine, self.report) = (remote, host, assembly, engine, report)
-        self.attempts = attempts
+        (self.mayRestart, self.attempts) = (mayRestart, attempts)
     }
 
     /// What became of one connection.
@@ -260,7 +264,8 @@ final class LargeFetch: Sendable {
         case .refusal(.wrongBytes): course.ending = .wrongBytes
         case .refusal(.unfit(let detail)): course.ending = .unfit(detail)
         case .refusal(.changed): course.ending = .unfit("its file changed while it was fetched")
-        case .refusal(.ignoresRanges): course.mustRestart = true
+        case .refusal(.ignoresRanges) where mayRestart: course.mustRestart = true
+        case .refusal(.ignoresRanges): course.ending = .needsWhole
         case .refusal(.status(let status, _)) where [401, 403, 404, 410].contains(status):
             course.ending = .failed(Fault(.sourceLacks(url: remote.request.shown)))
         case .refusal(.status(let status, let wait)):

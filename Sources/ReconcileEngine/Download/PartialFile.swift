@@ -25,7 +25,8 @@ package final class PartialFile: Sendable {
     let directory: FilePath
     private let data: CInt
     /// Writes past the page cache; -1 where that is not possible or not wanted.
-    private let direct: Mutex<CInt>
+    private let direct: CInt
+    private let canWriteDirect: Mutex<Bool>
     private let lock: StoreLock
     let journal: DownloadJournal
 
@@ -50,20 +51,21 @@ package final class PartialFile: Sendable {
         let path = directory.appending("data")
         (self.directory, self.lock) = (directory, lock)
         data = SystemOpen.readWrite(path)
-        direct = Mutex(isDirect && data >= 0 ? Platform.openDirect(path.string) : -1)
+        direct = isDirect && data >= 0 ? Platform.openDirect(path.string) : -1
+        canWriteDirect = Mutex(direct >= 0)
         do {
             guard data >= 0 else { throw DiskReader.systemFault("write", path) }
             journal = try DownloadJournal(directory.appending("journal"))
         } catch {
             if data >= 0 { close(data) }
-            direct.withLock { if $0 >= 0 { close($0) } }
+            if direct >= 0 { close(direct) }
             throw error
         }
     }
 
     deinit {
         close(data)
-        direct.withLock { if $0 >= 0 { close($0) } }
+        if direct >= 0 { close(direct) }
     }
 
     /// Makes room for the whole file before the first byte.
@@ -107,18 +109,15 @@ package final class PartialFile: Sendable {
         let page = Int64(Block.alignment)
         let end = offset + Int64(bytes.count)
         let (first, last) = ((offset + page - 1) / page * page, end / page * page)
-        guard isDirect, first < last, let descriptor = direct.withLock({ $0 >= 0 ? $0 : nil }) else {
+        guard isDirect, first < last, canWriteDirect.withLock({ $0 }) else {
             return try writeAll(bytes, at: offset, to: data)
         }
         let (head, whole) = (Int(first - offset), Int(last - first))
         do {
-            try writeAll(UnsafeRawBufferPointer(rebasing: bytes[head..<head + whole]), at: first, to: descriptor)
+            try writeAll(UnsafeRawBufferPointer(rebasing: bytes[head..<head + whole]), at: first, to: direct)
         } catch {
             // What the file system does not take in this way it takes in the other.
-            direct.withLock {
-                if $0 >= 0 { close($0) }
-                $0 = -1
-            }
+            canWriteDirect.withLock { $0 = false }
             return try writeAll(bytes, at: offset, to: data)
         }
         if head > 0 { try writeAll(UnsafeRawBufferPointer(rebasing: bytes[..<head]), at: offset, to: data) }

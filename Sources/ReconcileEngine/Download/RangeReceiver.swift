@@ -363,7 +363,7 @@ enum RetryAfter {
             parts.first { $0.hasPrefix("\(key)=") }.flatMap { Int64($0.dropFirst(key.count + 1)) }
         }
         guard number("r") == 0, let seconds = number("t"), seconds >= 0 else { return nil }
-        return .seconds(min(seconds + 1, 86_400))
+        return .seconds(min(seconds, 86_399) + 1)
     }
 }
 

@@ -6,16 +6,19 @@ import SystemPackage
 /// Copies blocks of a wanted file from other files of this machine, while the rest is fetched. What cannot be read, or is not
 /// what the index says, is fetched as well.
 struct BlockCopy: Sendable {
-    let plan: ReusePlan
-    let assembly: Assembly
+    private let copies: [ReusePlan.Copy]
+    private let assembly: Assembly
 
     /// Blocks that may wait for the disk or the hash.
     private static let outstandingLimit = 4
     /// How long the hash is waited for before blocks are copied ahead of it, where they have to be read back.
     private static let patience = Duration.milliseconds(300)
 
-    /// Takes what will be copied out of what is fetched.
-    func begin() { for copy in plan.copies { assembly.claimLocally(copy.range) } }
+    /// A copy of what is still missing, which is taken out of what is fetched.
+    init(_ plan: ReusePlan, assembly: Assembly) {
+        self.assembly = assembly
+        copies = plan.copies.filter { assembly.claimLocally($0.range) }
+    }
 
     /// Copies everything.
     ///
@@ -24,7 +27,7 @@ struct BlockCopy: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.any()
         var outstanding: [EventLoopFuture<Assembly.Verdict>] = []
         var sources: [FilePath: ReadableFile] = [:]
-        for copy in plan.copies {
+        for copy in copies {
             let source = sources[copy.from.path] ?? ReadableFile(copy.from.path)
             sources[copy.from.path] = source
             var position = copy.range.lowerBound

@@ -42,7 +42,7 @@ struct RecipeCook: Sendable {
         do {
             switch recipe.method {
             case .zstd:
-                var decoder = try ZstdDecoder(limit: assembly.size)
+                var decoder = try ZstdDecoder(limit: assembly.size, windowLog: 23)
                 try await feed(source, output) { bytes in
                     try decoder.feed(bytes) { try output.take($0) }
                 }
@@ -96,7 +96,7 @@ struct RecipeCook: Sendable {
         init(_ assembly: Assembly) {
             self.assembly = assembly
             loop = MultiThreadedEventLoopGroup.singleton.any()
-            assembly.claimLocally(0..<assembly.size)
+            _ = assembly.claimLocally(0..<assembly.size)
         }
 
         deinit {

@@ -135,7 +135,7 @@ package struct WebClient: Sendable {
     ///
     /// - Throws: ``Fault`` of kind `insecureAddress`, `sourceUnreachable` or `secretMissing`.
     func headers(of request: Request, at address: String) throws -> HTTPHeaders {
-        guard let first = URL(string: request.url), let url = URL(string: address) else {
+        guard let first = URL(string: request.url), let url = URL(string: address), WebAddress.canBeAsked(url) else {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
         guard WebAddress.isAllowed(address, allowsInsecure: request.allowsInsecure) else {

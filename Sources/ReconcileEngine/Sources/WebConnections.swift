@@ -88,7 +88,8 @@ struct Proxy: Hashable, Sendable {
         let names = url.scheme?.lowercased() == "https" ? ["HTTPS_PROXY", "ALL_PROXY"] : ["HTTP_PROXY", "ALL_PROXY"]
         let exceptions = first(["NO_PROXY"], variable) ?? ""
         guard let text = first(names, variable), !isExcepted(host, port: url.port, exceptions) else { return nil }
-        guard let address = URL(string: text.contains("://") ? text : "http://\(text)"), let name = address.host()
+        guard let address = URL(string: text.contains("://") ? text : "http://\(text)"), let name = address.host(),
+            (1...65_535).contains(address.port ?? 80)
         else { return nil }
         let credentials = address.user.map {
             Credentials(

@@ -1,0 +1,206 @@
+import NIOCore
+import NIOPosix
+import ReconcileCore
+import Synchronization
+
+// What becomes of a block that came: it is checked, written, vouched for and put in line for the hash.
+extension Assembly {
+    /// What became of a block.
+    enum Verdict: Sendable, Equatable {
+        case taken
+        /// Parts of it are not what the index says; they have to be fetched from elsewhere.
+        case wrong
+    }
+
+    /// Takes a block of bytes that came: checks it against the index, writes it and hands it to the hash. The block goes back to
+    /// the pool by itself.
+    ///
+    /// - Parameter isRemote: Whether the server that is being asked brought them, and answers for them.
+    /// - Returns: When the connection may bring as much more: once the journal vouches for the block.
+    func absorb(
+        _ block: Block, _ range: Range<Int64>, isRemote: Bool = true, on loop: any EventLoop
+    ) -> EventLoopFuture<Verdict> {
+        let promise = loop.makePromise(of: Verdict.self)
+        let isInOrder = state.withLock { state in
+            state.writing += 1
+            guard state.runEnd == range.lowerBound else { return false }
+            state.runEnd = range.upperBound
+            extendRun(&state)
+            return true
+        }
+        threads.disk.submit { _ in
+            self.take(block, range, isRemote: isRemote, isInOrder: isInOrder, promise)
+            self.state.withLock { $0.writing -= 1 }
+        }
+        return promise.futureResult
+    }
+
+    private func take(
+        _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool,
+        _ promise: EventLoopPromise<Verdict>
+    ) {
+        // What is hashed, or vouched for, is not written again.
+        guard state.withLock({ Self.isFree(range, $0) }) else {
+            pool.give(block)
+            return promise.succeed(.taken)
+        }
+        do {
+            if let index, !isInOrder || isIdle, !matches(index, block, range) {
+                defer { pool.give(block) }
+                lose(range)
+                if isRemote { state.withLock { $0.hasWrong = true } }
+                if isInOrder { try breakRun(at: range.lowerBound) }
+                return promise.succeed(.wrong)
+            }
+            do {
+                try withBytes(of: block, range) {
+                    try partial.write($0, at: range.lowerBound, isDirect: isInOrder || isNear(range))
+                }
+            } catch {
+                pool.give(block)
+                throw error
+            }
+            // A block that the hash will reach at once is vouched for by the digest so far.
+            if !isInOrder || !enqueue(block, range, isClaimed: false, promise) {
+                do { try claim(block, range) } catch {
+                    pool.give(block)
+                    throw error
+                }
+                _ = enqueue(block, range, isClaimed: true, promise)
+            }
+            do { try checkpointIfDue() } catch { fail(error) }
+        } catch {
+            fail(error)
+            promise.fail(error)
+        }
+    }
+
+    private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
+        range.lowerBound >= state.frontier
+            && !state.waiting.contains { $0.key < range.upperBound && range.lowerBound < $0.value.end }
+    }
+
+    /// Whether the hash will probably reach a block while it is still in memory, so that it is not read back.
+    func isNear(_ range: Range<Int64>) -> Bool {
+        range.upperBound - state.withLock { $0.frontier } <= Int64(pool.capacity / 2 * Block.bytes)
+    }
+
+    private func claim(_ block: Block, _ range: Range<Int64>) throws {
+        try partial.journal.claim(range, withBytes(of: block, range) { Hashing.digest(ofBytes: $0) })
+    }
+
+    /// Puts a written block in line for the hash.
+    ///
+    /// - Returns: Whether it is: one without a claim is only if the hash will reach it.
+    private func enqueue(
+        _ block: Block, _ range: Range<Int64>, isClaimed: Bool, _ promise: EventLoopPromise<Verdict>
+    ) -> Bool {
+        let claimed = isClaimed ? nil : promise.futureResult.eventLoop.makePromise(of: Void.self)
+        let isInLine = state.withLock { state in
+            guard isClaimed || state.runEnd > range.lowerBound else { return false }
+            state.waiting[range.lowerBound] = Waiting(
+                end: range.upperBound, block: block, isClaimed: isClaimed, done: claimed)
+            if isClaimed { state.spare.insert(range.lowerBound) }
+            extendRun(&state)
+            return true
+        }
+        guard isInLine else {
+            claimed?.succeed()
+            return false
+        }
+        if let claimed {
+            claimed.futureResult.map { Verdict.taken }.cascade(to: promise)
+        } else {
+            promise.succeed(.taken)
+        }
+        hashSoon()
+        pool.serve()
+        return true
+    }
+
+    /// Says that the bytes at an offset do not come after all: the hash will not reach what is behind them, so those blocks
+    /// get a SHA-256 of their own.
+    private func breakRun(at offset: Int64) throws {
+        let stranded = state.withLock { state -> [(Int64, Waiting)] in
+            state.runEnd = min(state.runEnd, offset)
+            let stranded = state.waiting.filter { $0.key >= offset && !$0.value.isClaimed }
+            for start in stranded.keys {
+                state.waiting[start]?.isClaimed = true
+                state.waiting[start]?.done = nil
+            }
+            return stranded.map { ($0.key, $0.value) }
+        }
+        for (start, item) in stranded {
+            if let block = item.block { try claim(block, start..<item.end) }
+            state.withLock { if $0.waiting[start]?.block != nil { $0.spare.insert(start) } }
+            item.done?.succeed()
+        }
+        pool.serve()
+    }
+
+    func extendRun(_ state: inout State) {
+        while let next = state.waiting[state.runEnd] { state.runEnd = next.end }
+    }
+
+    private func matches(_ index: BlockIndex, _ block: Block, _ range: Range<Int64>) -> Bool {
+        withBytes(of: block, range) { bytes in
+            index.blocks(in: range).allSatisfy { piece in
+                let low = Int(piece.range.lowerBound - range.lowerBound)
+                return Hashing.digest(
+                    ofBytes: UnsafeRawBufferPointer(rebasing: bytes[low..<low + piece.range.count])) == piece.digest
+            }
+        }
+    }
+
+    /// The bytes of a block that hold a range: they begin where the range's start is within its page.
+    func withBytes<Result: Sendable>(
+        of block: Block, _ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        try block.withBytes { memory in
+            let lead = Int(range.lowerBound % Int64(Block.alignment))
+            return try body(UnsafeRawBufferPointer(rebasing: memory[lead..<lead + range.count]))
+        }
+    }
+
+    func giveUp() -> Block? {
+        state.withLock { state in
+            guard let last = state.spare.max() else { return nil }
+            state.spare.remove(last)
+            let block = state.waiting[last]?.block
+            state.waiting[last]?.block = nil
+            return block
+        }
+    }
+
+    func fail(_ error: any Error) {
+        state.withLock { state in
+            state.fault = state.fault ?? error as? Fault ?? Fault(.bug(detail: "\(error)"))
+        }
+    }
+
+    private func checkpointIfDue() throws {
+        let isDue = state.withLock { state in
+            let now = ContinuousClock.now
+            guard now - state.checkpoint >= Self.checkpointInterval else { return false }
+            state.checkpoint = now
+            return true
+        }
+        if isDue { try partial.checkpoint() }
+    }
+
+    /// Reads bytes of another file into a block, where they belong in it.
+    ///
+    /// - Parameter offset: Where they are in that file.
+    func read(
+        _ range: Range<Int64>, from source: ReadableFile, at offset: Int64, into block: Block
+    ) async throws -> Bool {
+        try await threads.run {
+            block.withBytes { memory in
+                let lead = Int(range.lowerBound % Int64(Block.alignment))
+                return source.read(
+                    into: UnsafeMutableRawBufferPointer(rebasing: memory[lead..<lead + range.count]),
+                    at: offset)
+            }
+        }
+    }
+}
