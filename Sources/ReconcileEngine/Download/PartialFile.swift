@@ -43,24 +43,23 @@ package final class PartialFile: Sendable {
             let lock = try await StoreLock.take(directory.appending("lock"), holder: holder, patience: patience)
             // Whoever held it may have finished, and deleted the directory with the lock that we waited for.
             guard lock.isStill(at: directory.appending("lock")) else { continue }
-            return try PartialFile(directory, lock: lock, isDirect: isDirect)
+            return try open(directory, lock, isDirect: isDirect)
         }
     }
 
-    private init(_ directory: FilePath, lock: StoreLock, isDirect: Bool) throws {
-        let path = directory.appending("data")
-        (self.directory, self.lock) = (directory, lock)
-        data = SystemOpen.readWrite(path)
-        direct = isDirect && data >= 0 ? Platform.openDirect(path.string) : -1
+    private init(_ directory: FilePath, lock: StoreLock, journal: DownloadJournal, data: CInt, direct: CInt) {
+        (self.directory, self.lock, self.journal, self.data, self.direct) = (directory, lock, journal, data, direct)
         canWriteDirect = Mutex(direct >= 0)
-        do {
-            guard data >= 0 else { throw DiskReader.systemFault("write", path) }
-            journal = try DownloadJournal(directory.appending("journal"))
-        } catch {
-            if data >= 0 { close(data) }
-            if direct >= 0 { close(direct) }
-            throw error
-        }
+    }
+
+    private static func open(_ directory: FilePath, _ lock: StoreLock, isDirect: Bool) throws -> PartialFile {
+        let journal = try DownloadJournal(directory.appending("journal"))
+        let path = directory.appending("data")
+        let data = SystemOpen.readWrite(path)
+        guard data >= 0 else { throw DiskReader.systemFault("write", path) }
+        return PartialFile(
+            directory, lock: lock, journal: journal, data: data,
+            direct: isDirect ? Platform.openDirect(path.string) : -1)
     }
 
     deinit {

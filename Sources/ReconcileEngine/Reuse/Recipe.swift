@@ -41,23 +41,11 @@ struct RecipeCook: Sendable {
         let output = Output(assembly)
         do {
             switch recipe.method {
-            case .zstd:
-                var decoder = try ZstdDecoder(limit: assembly.size, windowLog: 23)
-                try await feed(source, output) { bytes in
-                    try decoder.feed(bytes) { try output.take($0) }
-                }
-                try decoder.finish()
+            case .zstd: try inflate(source, output)
             case .patch(let path, let oldSize):
-                guard let old = ReadableFile(path), old.size == oldSize else { return false }
-                var reader = try PatchReader(oldSize: oldSize, newSize: assembly.size)
-                try await feed(source, output) { bytes in
-                    try reader.feed(bytes) { offset, buffer in
-                        guard old.read(into: buffer, at: offset) else { throw PatchFault.io(detail: "it is shorter") }
-                    } output: {
-                        try output.take($0)
-                    }
+                guard let old = ReadableFile(path), old.size == oldSize, try patch(old, source, output) else {
+                    return false
                 }
-                guard reader.isComplete else { return false }
             }
         } catch is PatchFault {
             return false
@@ -66,21 +54,41 @@ struct RecipeCook: Sendable {
         return assembly.hasAll
     }
 
-    private func feed(
-        _ source: ReadableFile, _ output: Output, _ body: (UnsafeRawBufferPointer) throws -> Void
-    ) async throws {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 128 << 10, alignment: 4096)
-        defer { memory.deallocate() }
+    private func inflate(_ source: ReadableFile, _ output: Output) throws {
+        var decoder = try ZstdDecoder(limit: assembly.size, windowLog: 23)
         var position: Int64 = 0
-        while position < source.size {
-            try Task.checkCancellation()
-            let bytes = UnsafeMutableRawBufferPointer(
-                rebasing: memory[..<Int(min(Int64(memory.count), source.size - position))])
-            guard source.read(into: bytes, at: position) else { throw PatchFault.io(detail: "it cannot be read") }
-            try body(UnsafeRawBufferPointer(bytes))
+        while let bytes = try piece(of: source, at: position) {
+            try bytes.withUnsafeBytes { try decoder.feed($0) { try output.take($0) } }
             position += Int64(bytes.count)
-            if let fault = assembly.fault { throw fault }
         }
+        try decoder.finish()
+    }
+
+    private func patch(_ old: ReadableFile, _ source: ReadableFile, _ output: Output) throws -> Bool {
+        var reader = try PatchReader(oldSize: old.size, newSize: assembly.size)
+        var position: Int64 = 0
+        while let bytes = try piece(of: source, at: position) {
+            try bytes.withUnsafeBytes { piece in
+                try reader.feed(piece) { offset, buffer in
+                    guard old.read(into: buffer, at: offset) else { throw PatchFault.io(detail: "it is shorter") }
+                } output: {
+                    try output.take($0)
+                }
+            }
+            position += Int64(bytes.count)
+        }
+        return reader.isComplete
+    }
+
+    /// The next bytes of what was fetched; `nil` at its end.
+    private func piece(of source: ReadableFile, at position: Int64) throws -> [UInt8]? {
+        try Task.checkCancellation()
+        if let fault = assembly.fault { throw fault }
+        guard position < source.size else { return nil }
+        guard let bytes = source.bytes(position..<min(source.size, position + (128 << 10))) else {
+            throw PatchFault.io(detail: "it cannot be read")
+        }
+        return bytes
     }
 
     /// Puts what is made into blocks, in order; blocks its thread while memory or the disk are behind.
