@@ -68,10 +68,8 @@ package struct Survey: Sendable {
             guard let release = change.release else { continue }
             local.merge(observer.localBytes(of: release.files, damaged: damaged(change.model))) { $1 }
             for file in release.files {
-                guard let bytes = reusable[file.sha256], let held = local[file.sha256], held < file.size else {
-                    continue
-                }
-                local[file.sha256] = min(file.size, saturatingSum(held, bytes))
+                guard let bytes = reusable[file.sha256], local[file.sha256] ?? 0 < file.size else { continue }
+                local[file.sha256] = bytes
             }
         }
         return local
@@ -95,7 +93,10 @@ package struct Survey: Sendable {
             let local = observer.localBytes(of: release.files, damaged: damaged(change.model))
             let missing = release.files.filter { local[$0.sha256] ?? 0 < $0.size }
             let found = try await finder.find(missing, of: release, in: sources[release.origin.source])
-            for file in missing { survey.reusable[file.sha256] = found[file.sha256]?.localBytes(of: file) }
+            for file in missing {
+                let held = local[file.sha256] ?? 0
+                survey.reusable[file.sha256] = found[file.sha256]?.localBytes(of: file, held: held)
+            }
         }
         return survey
     }

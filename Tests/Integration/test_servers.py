@@ -251,13 +251,11 @@ def test_proxy_password(setting):
     through_proxy(setting, "HTTPS_PROXY", tls=True, user="eve:pr0xy@")
 
 
-def test_no_proxy(setting):
-    """NO_PROXY: what it names is asked directly."""
-    with FaultServer(setting.root) as server:
-        for value in ("127.0.0.1", "other.test,127.0.0.1", "*", "127.0.0.1:%d" % server.port):
-            with setting.workspace() as work:
-                work.declare(server.url)
-                works(work, {"HTTP_PROXY": DEAD, "NO_PROXY": value})
+def test_this_machine(setting):
+    """This machine is never asked through a proxy, which would see what plain http: is only allowed for because nobody can."""
+    with FaultServer(setting.root) as server, setting.workspace() as work:
+        work.declare(server.url)
+        works(work, {"HTTP_PROXY": DEAD, "ALL_PROXY": DEAD})
 
 
 def test_no_proxy_domain(setting):
@@ -271,9 +269,24 @@ def test_no_proxy_domain(setting):
 
 def test_dead_proxy(setting):
     """A proxy that is not there: an error, and nothing past it."""
-    with FaultServer(setting.root, tls=setting.certificate) as server, setting.workspace() as work:
-        work.declare(server.url.replace("127.0.0.1", "localhost"))
-        fails(work, "localhost", {"HTTPS_PROXY": DEAD, "SSL_CERT_FILE": setting.certificate.authority})
+    # “127.1” is another name of this machine that is not known as one.
+    with FaultServer(setting.root) as server:
+        address = server.url.replace("127.0.0.1", "127.1")
+        with setting.workspace() as work:
+            work.declare(address, source="allowInsecure: true")
+            works(work, {})
+        server.log.clear()
+        with setting.workspace() as work:
+            work.declare(address, source="allowInsecure: true")
+            fails(work, "127.1", {"HTTP_PROXY": DEAD})
+        expect(server.log == [], "it was asked without the proxy: %s" % server.log)
+
+
+def test_strange_proxy(setting):
+    """A proxy of a kind that cannot be used: an error that says so, and nothing past it."""
+    with FaultServer(setting.root) as server, setting.workspace() as work:
+        work.declare(server.url.replace("127.0.0.1", "127.1"), source="allowInsecure: true")
+        fails(work, "proxy", {"HTTP_PROXY": "https://proxy.test"})
         expect(server.log == [], "it was asked without the proxy: %s" % server.log)
 
 

@@ -64,6 +64,29 @@ private let mebibyte: Int64 = 1 << 20
         #expect(Set(book.flights.values.map { $0.end - $0.position }) == [4 * mebibyte])
     }
 
+    @Test func `takes out and puts back any bytes`() {
+        var random = SeededRandom(state: 11)
+        for _ in 0..<200 {
+            var book = RangeBook(missing: [0..<400])
+            var model = Set(Int64(0)..<400)
+            for _ in 0..<60 {
+                let start = Int64.random(in: 0..<400, using: &random)
+                let range = start..<Int64.random(in: start...400, using: &random)
+                if Bool.random(using: &random) {
+                    let wasMissing = range.isEmpty || model.isSuperset(of: range)
+                    guard !range.isEmpty else { continue }
+                    #expect(book.remove(range) == wasMissing)
+                    if wasMissing { model.subtract(range) }
+                } else {
+                    book.addMissing(range)
+                    model.formUnion(range)
+                }
+                #expect(Set(book.missing.flatMap { Array($0) }) == model)
+                #expect(zip(book.missing, book.missing.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })
+            }
+        }
+    }
+
     @Test func `does not divide a file that comes whole`() {
         var book = RangeBook(missing: [0..<64 * mebibyte])
         _ = book.next(for: 0, wanted: mebibyte, connections: 1, rates: [:])
@@ -111,18 +134,63 @@ private let mebibyte: Int64 = 1 << 20
         bucket.rate = 1_000_000
         let start = ContinuousClock.now
         var now = start
-        for _ in 0..<100 { now += bucket.take(100_000, at: now) }
+        for _ in 0..<100 { now = wait(for: bucket.take(100_000, at: now), at: now, in: bucket) }
         let seconds = (now - start).inSeconds
         #expect(seconds > 9.5 && seconds <= 10.01)
     }
 
     @Test func `has no limit unless one is set, and takes a new one at once`() {
         let bucket = TokenBucket()
-        #expect(bucket.take(1 << 30) == .zero)
+        #expect(bucket.delay(of: bucket.take(1 << 30)) == .zero)
         bucket.rate = 1000
-        #expect(bucket.take(10_000) > .seconds(5))
+        let ticket = bucket.take(10_000)
+        let start = ContinuousClock.now
+        #expect(wait(for: ticket, at: start, in: bucket) > start + .seconds(5))
         bucket.rate = nil
-        #expect(bucket.take(1 << 30) == .zero)
+        #expect(bucket.delay(of: ticket) == .zero)
+        #expect(bucket.delay(of: bucket.take(1 << 30)) == .zero)
+    }
+
+    @Test func `lets whoever waits go on when the rate grows`() {
+        let bucket = TokenBucket()
+        bucket.rate = 1
+        let ticket = bucket.take(1_000_000)
+        #expect(bucket.delay(of: ticket) > .zero)
+        bucket.rate = 1 << 40
+        let start = ContinuousClock.now
+        #expect(wait(for: ticket, at: start, in: bucket) < start + .seconds(1))
+    }
+
+    @Test func `serves those who came first`() {
+        let bucket = TokenBucket()
+        bucket.rate = 1000
+        let start = ContinuousClock.now
+        let (first, second) = (bucket.take(1000, at: start), bucket.take(9000, at: start))
+        let middle = wait(for: first, at: start, in: bucket)
+        #expect(middle < start + .seconds(2))
+        #expect(wait(for: second, at: middle, in: bucket) > start + .seconds(9))
+    }
+
+    @Test func `lets nothing through while it is paused`() {
+        let bucket = TokenBucket()
+        bucket.isPaused = true
+        let ticket = bucket.take(1)
+        #expect(bucket.delay(of: ticket) > .zero)
+        bucket.isPaused = false
+        #expect(bucket.delay(of: ticket) == .zero)
+    }
+
+    /// When a ticket is paid for, by asking as often as it says.
+    private func wait(
+        for ticket: Int64, at start: ContinuousClock.Instant, in bucket: TokenBucket
+    ) -> ContinuousClock.Instant {
+        var now = start
+        for _ in 0..<100_000 {
+            let delay = bucket.delay(of: ticket, at: now)
+            if delay == .zero { break }
+            now += delay
+        }
+        return now
     }
 }
 
@@ -142,10 +210,25 @@ private let mebibyte: Int64 = 1 << 20
         #expect(found.bytes == 250)
     }
 
-    @Test func `takes back what turned out to be wrong`() throws {
-        let found = try claims("p 100 \(digest)\np 200 \(digest)\nb 300 50 \(digest)\nb 350 50 \(digest)\nd 150 200\n")
-        #expect(found.prefixes.map(\.end) == [100])
-        #expect(found.blocks.map(\.range) == [350..<400])
+    @Test func `is believed after a line that was cut off`() throws {
+        let found = try claims("p 100 \(digest)\nb 300 5\(digest)\n\0\0\0b 1 2\np 200 \(digest)\nb 400 50 \(digest)\n")
+        #expect(found.prefixes.map(\.end) == [100, 200])
+        #expect(found.ranges == [0..<200, 400..<450])
+    }
+
+    @Test func `claims only what it is replaced with, and goes on from there`() throws {
+        let work = try Workspace()
+        let path = FilePath(work.url("journal").path())
+        let journal = try DownloadJournal.open(path)
+        let one = try #require(Digest(digest))
+        try journal.claim(0..<50, one)
+        try journal.claim(upTo: 90, one)
+        try journal.replace(with: DownloadJournal.Claims(blocks: [(60..<80, one)]))
+        try journal.claim(100..<120, one)
+        #expect(DownloadJournal.claims(in: path, size: 1000).ranges == [60..<80, 100..<120])
+        try journal.clear()
+        try journal.claim(7..<9, one)
+        #expect(DownloadJournal.claims(in: path, size: 1000).ranges == [7..<9])
     }
 
     @Test(arguments: [
@@ -199,6 +282,9 @@ private let mebibyte: Int64 = 1 << 20
             (["Retry-After": "7"], 7), (["Retry-After": "-1"], nil), (["Retry-After": "x"], nil),
             (["RateLimit": "\"api\";r=0;t=4"], 5), (["RateLimit": "\"api\";r=3;t=4"], nil), ([:], nil),
             (["Retry-After": "99999999"], 86_400),
+            (["Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "Fri, 31 Dec 1999 23:59:29 GMT"], 30),
+            (["Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT", "Date": "Sat, 01 Jan 2000 00:00:09 GMT"], 0),
+            (["Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"], nil),
         ] as [([String: String], Int64?)])
     func `is as long as it asks for`(headers: [String: String], seconds: Int64?) {
         #expect(RetryAfter.wait(HTTPHeaders(headers.map { ($0.key, $0.value) })) == seconds.map { .seconds($0) })
@@ -207,7 +293,8 @@ private let mebibyte: Int64 = 1 << 20
 
 @Suite struct `A proxy` {
     private func proxy(_ address: String, _ variables: [String: String]) throws -> String? {
-        Proxy.forAddress(try #require(URL(string: address))) { variables[$0] }.map { "\($0.host):\($0.port)" }
+        try Proxy.forAddress(try #require(URL(string: address))) { variables[$0] }
+            .map { "\($0.isSOCKS ? "socks " : "")\($0.host):\($0.port)" }
     }
 
     @Test func `is used for the scheme it is named for`() throws {
@@ -216,6 +303,19 @@ private let mebibyte: Int64 = 1 << 20
         #expect(try proxy("http://a.example/", variables) == "two:2")
         #expect(try proxy("http://a.example/", ["ALL_PROXY": "http://three:3"]) == "three:3")
         #expect(try proxy("http://a.example/", [:]) == nil)
+        #expect(try proxy("http://a.example/", ["ALL_PROXY": "socks5://four"]) == "socks four:1080")
+    }
+
+    @Test(arguments: [
+        "https://p.example", "socks4://p.example", "http://", "http://p.example:0", "http://p.example:99999",
+    ])
+    func `that cannot be used is an error, and not gone past`(proxy address: String) {
+        #expect(throws: Fault.self) { try proxy("http://a.example/", ["HTTP_PROXY": address]) }
+    }
+
+    @Test(arguments: ["localhost", "127.0.0.1", "127.8.8.8", "[::1]"])
+    func `is never between us and this machine`(host: String) throws {
+        #expect(try proxy("http://\(host):80/", ["HTTP_PROXY": "p:1", "ALL_PROXY": "p:1"]) == nil)
     }
 
     @Test(arguments: ["*", "a.example", ".example", "example", "*.example", "b,a.example:80", "x, .example"])

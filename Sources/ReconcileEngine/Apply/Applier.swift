@@ -84,6 +84,8 @@ package struct Applier: Sendable {
     /// - Throws: ``Fault`` of kind `system` when the store cannot be made.
     package func apply(_ changes: [Change]) async throws -> Result {
         try StoreWriter.prepare(layout)
+        let lease = StoreLease(layout.downloading)
+        defer { withExtendedLifetime(lease) {} }
         let removals = RolloutUnit.units(of: changes.filter { $0.action == .remove })
         let units = RolloutUnit.units(of: changes.filter { $0.action != .remove })
         var progress = Progress(queue: RolloutQueue(units, desired: desired.models) { dependencies(of: $0) })

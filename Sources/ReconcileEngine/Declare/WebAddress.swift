@@ -14,7 +14,8 @@ enum WebAddress {
             && (1...65_535).contains(url.port ?? 80)
     }
 
-    private static func isLoopback(host: String) -> Bool {
+    /// Whether a host is this machine by any of its usual names.
+    static func isLoopback(host: String) -> Bool {
         if host == "localhost" || host == "::1" || host == "[::1]" { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
@@ -22,9 +23,13 @@ enum WebAddress {
 
     /// Whether two addresses have the same scheme, host and port, so that credentials may go to both.
     static func haveSameOrigin(_ first: URL, _ second: URL) -> Bool {
-        func port(_ url: URL) -> Int { url.port ?? (url.scheme?.lowercased() == "https" ? 443 : 80) }
-        return first.scheme?.lowercased() == second.scheme?.lowercased()
-            && first.host()?.lowercased() == second.host()?.lowercased() && port(first) == port(second)
+        origin(first) == origin(second)
+    }
+
+    /// The scheme, host and port of an address (RFC 6454).
+    static func origin(_ url: URL) -> String {
+        let scheme = url.scheme?.lowercased() ?? ""
+        return "\(scheme)://\(url.host()?.lowercased() ?? ""):\(url.port ?? (scheme == "https" ? 443 : 80))"
     }
 
     /// A text of somebody else's, with the users and passwords of addresses in it taken out.

@@ -5,6 +5,9 @@ import Synchronization
 
 // What becomes of a block that came: it is checked, written, vouched for and put in line for the hash.
 extension Assembly {
+    /// Told what became of a block.
+    typealias Completion = @Sendable (Result<Verdict, any Error>) -> Void
+
     /// What became of a block.
     enum Verdict: Sendable, Equatable {
         case taken
@@ -15,12 +18,10 @@ extension Assembly {
     /// Takes a block of bytes that came: checks it against the index, writes it and hands it to the hash. The block goes back to
     /// the pool by itself.
     ///
-    /// - Parameter isRemote: Whether the server that is being asked brought them, and answers for them.
-    /// - Returns: When the connection may bring as much more: once the journal vouches for the block.
-    func absorb(
-        _ block: Block, _ range: Range<Int64>, isRemote: Bool = true, on loop: any EventLoop
-    ) -> EventLoopFuture<Verdict> {
-        let promise = loop.makePromise(of: Verdict.self)
+    /// - Parameters:
+    ///   - isRemote: Whether the server that is being asked brought them, and answers for them.
+    ///   - done: Told, on any thread, when the connection may bring as much more: once the journal vouches for the block.
+    func absorb(_ block: Block, _ range: Range<Int64>, isRemote: Bool = true, done: @escaping Completion) {
         let isInOrder = state.withLock { state in
             state.writing += 1
             guard state.runEnd == range.lowerBound else { return false }
@@ -29,50 +30,61 @@ extension Assembly {
             return true
         }
         threads.disk.submit { _ in
-            self.take(block, range, isRemote: isRemote, isInOrder: isInOrder, promise)
-            self.state.withLock { $0.writing -= 1 }
+            self.take(block, range, isRemote: isRemote, isInOrder: isInOrder, done)
+            self.workEnded { $0.writing -= 1 }
         }
+    }
+
+    /// The same, for those who wait for it.
+    func absorb(
+        _ block: Block, _ range: Range<Int64>, isRemote: Bool, on loop: any EventLoop
+    ) -> EventLoopFuture<Verdict> {
+        let promise = loop.makePromise(of: Verdict.self)
+        absorb(block, range, isRemote: isRemote) { promise.completeWith($0) }
         return promise.futureResult
     }
 
     private func take(
-        _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool,
-        _ promise: EventLoopPromise<Verdict>
+        _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool, _ done: @escaping Completion
     ) {
         // What is hashed, or vouched for, is not written again.
         guard state.withLock({ Self.isFree(range, $0) }) else {
             pool.give(block)
-            return promise.succeed(.taken)
+            return done(.success(.taken))
         }
         do {
             if let index, !isInOrder || isIdle, !matches(index, block, range) {
-                defer { pool.give(block) }
+                pool.give(block)
                 lose(range)
                 if isRemote { state.withLock { $0.hasWrong = true } }
                 if isInOrder { try breakRun(at: range.lowerBound) }
-                return promise.succeed(.wrong)
+                return done(.success(.wrong))
             }
-            do {
-                try withBytes(of: block, range) {
-                    try partial.write($0, at: range.lowerBound, isDirect: isInOrder || isNear(range))
-                }
-            } catch {
-                pool.give(block)
-                throw error
-            }
-            // A block that the hash will reach at once is vouched for by the digest so far.
-            if !isInOrder || !enqueue(block, range, isClaimed: false, promise) {
-                do { try claim(block, range) } catch {
-                    pool.give(block)
-                    throw error
-                }
-                _ = enqueue(block, range, isClaimed: true, promise)
-            }
-            do { try checkpointIfDue() } catch { fail(error) }
+            try keep(block, range, isInOrder: isInOrder, done)
         } catch {
             fail(error)
-            promise.fail(error)
+            return done(.failure(error))
         }
+        do { try checkpointIfDue() } catch { fail(error) }
+    }
+
+    /// Writes a block and puts it in line for the hash. One that the hash will reach at once is vouched for by the digest so far,
+    /// any other by a SHA-256 of its own.
+    private func keep(_ block: Block, _ range: Range<Int64>, isInOrder: Bool, _ done: @escaping Completion) throws {
+        do {
+            try withBytes(of: block, range) {
+                try partial.write($0, at: range.lowerBound, isDirect: isInOrder || isNear(range))
+            }
+            if isInOrder, enqueue(Waiting(end: range.upperBound, block: block, done: done), at: range.lowerBound) {
+                return
+            }
+            try claim(block, range)
+        } catch {
+            pool.give(block)
+            throw error
+        }
+        _ = enqueue(Waiting(end: range.upperBound, block: block), at: range.lowerBound)
+        done(.success(.taken))
     }
 
     private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
@@ -92,27 +104,15 @@ extension Assembly {
     /// Puts a written block in line for the hash.
     ///
     /// - Returns: Whether it is: one without a claim is only if the hash will reach it.
-    private func enqueue(
-        _ block: Block, _ range: Range<Int64>, isClaimed: Bool, _ promise: EventLoopPromise<Verdict>
-    ) -> Bool {
-        let claimed = isClaimed ? nil : promise.futureResult.eventLoop.makePromise(of: Void.self)
+    private func enqueue(_ item: Waiting, at start: Int64) -> Bool {
         let isInLine = state.withLock { state in
-            guard isClaimed || state.runEnd > range.lowerBound else { return false }
-            state.waiting[range.lowerBound] = Waiting(
-                end: range.upperBound, block: block, isClaimed: isClaimed, done: claimed)
-            if isClaimed { state.spare.insert(range.lowerBound) }
+            guard item.isClaimed || state.runEnd > start else { return false }
+            state.waiting[start] = item
+            if item.isClaimed { state.spare.insert(start) }
             extendRun(&state)
             return true
         }
-        guard isInLine else {
-            claimed?.succeed()
-            return false
-        }
-        if let claimed {
-            claimed.futureResult.map { Verdict.taken }.cascade(to: promise)
-        } else {
-            promise.succeed(.taken)
-        }
+        guard isInLine else { return false }
         hashSoon()
         pool.serve()
         return true
@@ -121,19 +121,16 @@ extension Assembly {
     /// Says that the bytes at an offset do not come after all: the hash will not reach what is behind them, so those blocks
     /// get a SHA-256 of their own.
     private func breakRun(at offset: Int64) throws {
-        let stranded = state.withLock { state -> [(Int64, Waiting)] in
+        let stranded = state.withLock { state -> [(start: Int64, item: Waiting)] in
             state.runEnd = min(state.runEnd, offset)
             let stranded = state.waiting.filter { $0.key >= offset && !$0.value.isClaimed }
-            for start in stranded.keys {
-                state.waiting[start]?.isClaimed = true
-                state.waiting[start]?.done = nil
-            }
+            for start in stranded.keys { state.waiting[start]?.done = nil }
             return stranded.map { ($0.key, $0.value) }
         }
         for (start, item) in stranded {
             if let block = item.block { try claim(block, start..<item.end) }
             state.withLock { if $0.waiting[start]?.block != nil { $0.spare.insert(start) } }
-            item.done?.succeed()
+            item.done?(.success(.taken))
         }
         pool.serve()
     }

@@ -26,9 +26,8 @@ extension Assembly {
                 scratch = memory
                 guard readBack(start..<item.end, into: memory, &hash) else {
                     fail(DiskReader.systemFault("read", partial.directory))
-                    item.done?.fail(ChannelError.ioOnClosedChannel)
-                    state.withLock { $0.isHashing = false }
-                    return
+                    item.done?(.failure(DiskReader.systemFault("read", partial.directory)))
+                    return workEnded { $0.isHashing = false }
                 }
             }
             advance(to: item, hash)
@@ -36,14 +35,16 @@ extension Assembly {
     }
 
     private func nextToHash() -> (Int64, Waiting, StreamingHash)? {
-        state.withLock { state in
+        var next: (Int64, Waiting, StreamingHash)?
+        workEnded { state in
             guard state.fault == nil, let item = state.waiting.removeValue(forKey: state.frontier) else {
                 state.isHashing = false
-                return nil
+                return
             }
             state.spare.remove(state.frontier)
-            return (state.frontier, item, state.hash)
+            next = (state.frontier, item, state.hash)
         }
+        return next
     }
 
     private func advance(to item: Waiting, _ hash: StreamingHash) {
@@ -51,10 +52,10 @@ extension Assembly {
         guard !item.isClaimed else { return }
         do {
             try partial.journal.claim(upTo: item.end, hash.digest())
-            item.done?.succeed()
+            item.done?(.success(.taken))
         } catch {
             fail(error)
-            item.done?.fail(error)
+            item.done?(.failure(error))
         }
     }
 
@@ -80,28 +81,22 @@ extension Assembly {
     /// - Throws: ``Fault`` of kind `system`; `CancellationError`.
     func dropWrongBlocks() async throws -> Bool {
         guard let index else { return false }
-        let wrong = try await threads.run { [partial] in
+        let right = try await threads.cancellable { [partial] isCancelled in
             let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(index.largest), alignment: 4096)
             defer { memory.deallocate() }
-            return try index.blocks(in: 0..<self.size).filter { piece in
+            return try index.blocks.filter { piece in
+                try isCancelled.check()
                 let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<piece.range.count])
                 guard partial.read(into: bytes, at: piece.range.lowerBound) else {
                     throw DiskReader.systemFault("read", partial.directory)
                 }
-                return Hashing.digest(ofBytes: UnsafeRawBufferPointer(bytes)) != piece.digest
-            }.map(\.range)
+                return Hashing.digest(ofBytes: UnsafeRawBufferPointer(bytes)) == piece.digest
+            }
         }
-        guard !wrong.isEmpty else { return false }
-        for range in wrong { try partial.journal.withdraw(range) }
-        var pieces: [Range<Int64>] = []
-        var position: Int64 = 0
-        for range in wrong {
-            if position < range.lowerBound { pieces.append(position..<range.lowerBound) }
-            position = range.upperBound
-        }
-        if position < size { pieces.append(position..<size) }
+        guard right.count < index.blocks.count else { return false }
+        try partial.journal.replace(with: DownloadJournal.Claims(blocks: right.map { ($0.range, $0.digest) }))
         forget(missing: [])
-        adopt(hash: StreamingHash(), upTo: 0, pieces: pieces)
+        adopt(hash: StreamingHash(), upTo: 0, pieces: right.map(\.range))
         return true
     }
 }

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 import ReconcileCore
 import Synchronization
 
@@ -14,10 +13,11 @@ final class Assembly: Sendable, BlockPool.Keeper {
         let end: Int64
         /// Its bytes, while memory lasts.
         var block: Block?
-        /// Whether the journal vouches for it already.
-        var isClaimed: Bool
-        /// Told when the journal does.
-        var done: EventLoopPromise<Void>?
+        /// Told when the journal vouches for it; `nil` when it does already.
+        var done: Completion?
+
+        /// Whether the journal vouches for it.
+        var isClaimed: Bool { done == nil }
     }
 
     struct State {
@@ -38,6 +38,18 @@ final class Assembly: Sendable, BlockPool.Keeper {
         /// The starts of pieces that could do without their memory.
         var spare: Set<Int64> = []
         var checkpoint = ContinuousClock.now
+        /// Those who wait until nothing is being written or hashed.
+        var settling: [CheckedContinuation<Void, Never>] = []
+
+        var isBusy: Bool { isHashing || writing > 0 }
+
+        /// Takes pieces out of the line for the hash, by their start.
+        mutating func takeWaiting(_ isTaken: (Int64) -> Bool) -> [Waiting] {
+            waiting.keys.filter(isTaken).compactMap { start in
+                spare.remove(start)
+                return waiting.removeValue(forKey: start)
+            }
+        }
     }
 
     let size: Int64
@@ -59,12 +71,13 @@ final class Assembly: Sendable, BlockPool.Keeper {
     /// Gives everything back to the pool; called once nothing is under way any more.
     func end() {
         pool.forget(self)
-        let rest = state.withLock { state in
-            defer { (state.waiting, state.spare) = ([:], []) }
-            return Array(state.waiting.values)
-        }
-        for item in rest {
-            item.done?.fail(ChannelError.ioOnClosedChannel)
+        drop(state.withLock { $0.takeWaiting { _ in true } })
+    }
+
+    /// Gives back what pieces hold that are no longer in the line for the hash.
+    private func drop(_ items: [Waiting]) {
+        for item in items {
+            item.done?(.success(.taken))
             if let block = item.block { pool.give(block) }
         }
     }
@@ -84,7 +97,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
             var position = end
             for piece in pieces where piece.lowerBound >= position {
                 missing.append(position..<piece.lowerBound)
-                state.waiting[piece.lowerBound] = Waiting(end: piece.upperBound, isClaimed: true)
+                state.waiting[piece.lowerBound] = Waiting(end: piece.upperBound)
                 position = piece.upperBound
             }
             missing.append(position..<size)
@@ -105,22 +118,34 @@ final class Assembly: Sendable, BlockPool.Keeper {
     }
 
     func forget(missing: [Range<Int64>]) {
-        let dropped = state.withLock { state in
-            let dropped = Array(state.waiting.values)
-            (state.waiting, state.spare) = ([:], [])
+        let items = state.withLock { state in
             (state.hash, state.frontier, state.runEnd) = (StreamingHash(), 0, 0)
             state.book = Self.book(missing, index)
-            return dropped
+            return state.takeWaiting { _ in true }
         }
-        for item in dropped {
-            item.done?.succeed()
-            if let block = item.block { pool.give(block) }
-        }
+        drop(items)
     }
 
     /// Waits until nothing is being written, and nothing hashed that can be.
     func settle() async {
-        while state.withLock({ $0.isHashing || $0.writing > 0 }) { try? await Task.sleep(for: .milliseconds(1)) }
+        await withCheckedContinuation { continuation in
+            let isQuiet = state.withLock { state in
+                if state.isBusy { state.settling.append(continuation) }
+                return !state.isBusy
+            }
+            if isQuiet { continuation.resume() }
+        }
+    }
+
+    /// Notes the end of some work, and tells those who wait for the end of all.
+    func workEnded(_ change: (inout State) -> Void) {
+        let settled = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            change(&state)
+            guard !state.isBusy else { return [] }
+            defer { state.settling = [] }
+            return state.settling
+        }
+        for continuation in settled { continuation.resume() }
     }
 
     /// Whether something that came was not what the index says; asking forgets it.
@@ -131,44 +156,27 @@ final class Assembly: Sendable, BlockPool.Keeper {
         }
     }
 
-    /// Waits until the whole file is hashed.
+    /// Waits until everything that came is hashed.
     ///
-    /// - Returns: Its SHA-256; `nil` when something is missing again.
+    /// - Returns: The SHA-256 of the file; `nil` when something is missing.
     /// - Throws: ``Fault`` when the disk failed.
     func digest() async throws -> Digest? {
-        while true {
-            let (digest, fault, isStuck) = state.withLock { state in
-                (
-                    state.frontier == size ? state.hash.digest() : nil, state.fault,
-                    !state.isHashing && state.writing == 0 && state.book.isComplete
-                        && state.waiting[state.frontier] == nil
-                )
-            }
-            if let fault { throw fault }
-            if let digest { return digest }
-            if isStuck {
-                fillGap()
-                return nil
-            }
-            try await Task.sleep(for: .milliseconds(1))
-        }
+        await settle()
+        if let fault { throw fault }
+        if let digest = state.withLock({ $0.frontier == size ? $0.hash.digest() : nil }) { return digest }
+        fillGap()
+        return nil
     }
 
     /// Makes what is neither here nor under way missing, up to the next piece that is here.
     private func fillGap() {
-        let dropped = state.withLock { state -> [Waiting] in
-            let behind = state.waiting.filter { $0.key < state.frontier }
-            for start in behind.keys {
-                state.waiting[start] = nil
-                state.spare.remove(start)
-            }
-            state.book.addMissing(state.frontier..<(state.waiting.keys.min() ?? size))
-            return Array(behind.values)
+        let items = state.withLock { state in
+            let frontier = state.frontier
+            let behind = state.takeWaiting { $0 < frontier }
+            if state.book.isComplete { state.book.addMissing(frontier..<(state.waiting.keys.min() ?? size)) }
+            return behind
         }
-        for item in dropped {
-            item.done?.succeed()
-            if let block = item.block { pool.give(block) }
-        }
+        drop(items)
     }
 
     /// Up to here the whole file is hashed.
@@ -191,7 +199,6 @@ final class Assembly: Sendable, BlockPool.Keeper {
             state.book.flights.values.reduce(size - state.book.missingBytes) { $0 - ($1.end - $1.position) }
         }
     }
-    var missing: [Range<Int64>] { state.withLock { $0.book.missing } }
     /// Whether everything that came was also hashed, so that disk and processor could take more.
     var isIdle: Bool { state.withLock { !$0.isHashing || $0.runEnd - $0.frontier <= Int64(Block.bytes) } }
 
@@ -218,16 +225,11 @@ final class Assembly: Sendable, BlockPool.Keeper {
     ///
     /// - Returns: Whether all of it was missing; if not, it stays as it is.
     func claimLocally(_ range: Range<Int64>) -> Bool {
-        state.withLock { state in
-            guard
-                state.book.missing.contains(where: {
-                    $0.lowerBound <= range.lowerBound && range.upperBound <= $0.upperBound
-                })
-            else { return false }
-            state.book.remove(range)
-            return true
-        }
+        state.withLock { $0.book.remove(range) }
     }
+
+    /// Takes all that is missing out of what connections fetch.
+    func claimAllLocally() { state.withLock { $0.book.removeAll() } }
 
     /// Where a block that begins at an offset ends, at most at `limit`: whole blocks of the index where there is one.
     func blockEnd(from start: Int64, limit: Int64) -> Int64 {

@@ -22,8 +22,10 @@ struct BlockIndex: Sendable, Hashable {
     /// All of it, in order.
     let blocks: [Block]
 
-    /// An index has 36 bytes a block: that of a file of 1 TB in pieces of 64 KiB stays below this.
-    static let limitBytes = 768 << 20
+    /// An index of more blocks is refused: that of a file of 4 TB in pieces of 4 MiB has as many.
+    static let blockLimit = 1 << 20
+    /// More bytes than that are not read: an index has 36 bytes a block.
+    static let limitBytes = headBytes + blockLimit * 36
     private static let magic = Array("RCBLOCK1".utf8)
     private static let headBytes = 8 + 8 + 32 + 4
     /// A block may have at most so many bytes; it is checked in memory.
@@ -83,7 +85,8 @@ struct BlockIndex: Sendable, Hashable {
         func number(_ range: Range<Int>) -> UInt64 {
             bytes[range].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
-        guard bytes.count >= Self.headBytes, bytes.starts(with: Self.magic), number(8..<16) == UInt64(size),
+        guard bytes.count >= Self.headBytes, bytes.count <= Self.limitBytes, bytes.starts(with: Self.magic),
+            number(8..<16) == UInt64(size),
             Digest(bytes: bytes[16..<48]) == file, (bytes.count - Self.headBytes) % 36 == 0,
             number(48..<52) == UInt64((bytes.count - Self.headBytes) / 36)
         else { return nil }

@@ -4,9 +4,13 @@ import Synchronization
 final class CancellationFlag: Sendable {
     private let value = Atomic(false)
 
-    /// Whether it was told.
-    var isSet: Bool { value.load(ordering: .relaxed) }
-
     /// Tells it.
     func set() { value.store(true, ordering: .relaxed) }
+
+    /// Ends work that nobody wants any more.
+    ///
+    /// - Throws: `CancellationError`.
+    func check() throws {
+        if value.load(ordering: .relaxed) { throw CancellationError() }
+    }
 }

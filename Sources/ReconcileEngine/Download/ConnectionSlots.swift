@@ -2,7 +2,8 @@ import Synchronization
 
 /// Shares the connections of a process among the files of a pass: so many in all, so many to one host.
 ///
-/// A file's first connection is waited for; more are only given when nobody waits for a first one.
+/// A file's first connection is waited for; more are only given when nobody waits who could have them: whoever waits while
+/// there is room in all waits for a host that is full.
 final class ConnectionSlots: Sendable {
     private struct Waiter {
         let host: String
@@ -36,7 +37,7 @@ final class ConnectionSlots: Sendable {
             await withCheckedContinuation { continuation in
                 let answer = state.withLock { state -> Bool? in
                     if state.cancelled.remove(id) != nil { return false }
-                    if state.waiting.isEmpty, add(host, &state) { return true }
+                    if add(host, &state) { return true }
                     state.waiting.append(Waiter(host: host, id: id, continuation: continuation))
                     return nil
                 }
@@ -57,12 +58,14 @@ final class ConnectionSlots: Sendable {
     }
 
     /// Takes one more connection to a host, if nobody needs it more.
-    func takeAnother(_ host: String) -> Bool {
-        state.withLock { state in state.waiting.isEmpty && add(host, &state) }
-    }
+    func takeAnother(_ host: String) -> Bool { state.withLock { add(host, &$0) } }
 
-    /// Whether somebody waits for a connection.
-    var isWanted: Bool { state.withLock { !$0.waiting.isEmpty } }
+    /// Whether somebody waits for a connection that one to this host stands in the way of.
+    func isWanted(from host: String) -> Bool {
+        state.withLock { state in
+            state.waiting.contains { $0.host == host || state.used[$0.host, default: 0] < hostLimit }
+        }
+    }
 
     /// Gives a connection back.
     func give(_ host: String) {

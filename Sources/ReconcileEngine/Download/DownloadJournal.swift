@@ -15,7 +15,6 @@ import SystemPackage
 /// ```text
 /// p END SHA256            the file from its start to END has this SHA-256
 /// b START LENGTH SHA256   these bytes have this SHA-256
-/// d START LENGTH          these bytes turned out to be wrong
 /// ```
 ///
 /// A line is a claim, not a fact: it is hashed again before it is believed. So it does not matter that, between two
@@ -33,42 +32,76 @@ final class DownloadJournal: Sendable {
             let end = prefixes.last?.end ?? 0
             return blocks.reduce(end) { saturatingSum($0, max(0, $1.range.upperBound - max(end, $1.range.lowerBound))) }
         }
+
+        /// The claimed ranges, ascending and apart.
+        var ranges: [Range<Int64>] {
+            let end = prefixes.last?.end ?? 0
+            let rest = blocks.filter { $0.range.upperBound > end }.map {
+                max(end, $0.range.lowerBound)..<$0.range.upperBound
+            }
+            return (end > 0 ? [0..<end] : []) + rest
+        }
     }
 
-    private let descriptor: CInt
+    private let descriptor: Mutex<CInt>
     private let path: FilePath
 
-    init(_ path: FilePath) throws {
+    private init(_ descriptor: CInt, _ path: FilePath) {
+        self.descriptor = Mutex(descriptor)
         self.path = path
-        descriptor = open(path.string, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
     }
 
-    deinit { close(descriptor) }
+    /// Opens a journal, and makes it when there is none.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    static func open(_ path: FilePath) throws -> DownloadJournal {
+        DownloadJournal(try descriptor(path), path)
+    }
+
+    private static func descriptor(_ path: FilePath) throws -> CInt {
+        let descriptor = SystemOpen.appending(path)
+        guard descriptor >= 0 else { throw DiskReader.systemFault("write", path) }
+        return descriptor
+    }
+
+    deinit { _ = descriptor.withLock { close($0) } }
 
     /// Claims that the file is there up to `end`.
-    func claim(upTo end: Int64, _ digest: Digest) throws { try add("p \(end) \(digest)\n") }
+    func claim(upTo end: Int64, _ digest: Digest) throws { try add(Self.line(end, digest)) }
 
     /// Claims that a block is there.
-    func claim(_ range: Range<Int64>, _ digest: Digest) throws {
-        try add("b \(range.lowerBound) \(range.count) \(digest)\n")
+    func claim(_ range: Range<Int64>, _ digest: Digest) throws { try add(Self.line(range, digest)) }
+
+    private static func line(_ end: Int64, _ digest: Digest) -> String { "p \(end) \(digest)\n" }
+
+    private static func line(_ range: Range<Int64>, _ digest: Digest) -> String {
+        "b \(range.lowerBound) \(range.count) \(digest)\n"
     }
 
-    /// Takes claims about a range back.
-    func withdraw(_ range: Range<Int64>) throws { try add("d \(range.lowerBound) \(range.count)\n") }
+    /// Claims this and nothing else, in one step: what was found wrong, or was cut off, is gone.
+    func replace(with claims: Claims) throws {
+        let text = claims.prefixes.map(Self.line).joined() + claims.blocks.map(Self.line).joined()
+        try Disk().write(Array(text.utf8), to: path)
+        let new = try Self.descriptor(path)
+        descriptor.withLock { descriptor in
+            close(descriptor)
+            descriptor = new
+        }
+    }
 
     /// Takes all claims back.
     func clear() throws {
-        guard ftruncate(descriptor, 0) == 0 else { throw DiskReader.systemFault("write", path) }
+        guard descriptor.withLock({ ftruncate($0, 0) }) == 0 else { throw DiskReader.systemFault("write", path) }
     }
 
     private func add(_ line: String) throws {
-        // One write(2) a line, with O_APPEND: lines of several threads do not mix.
-        try Disk.writeAll(Array(line.utf8), to: descriptor, path)
+        try descriptor.withLock { try Disk.writeAll(Array(line.utf8), to: $0, path) }
     }
 
     func synchronise() throws {
-        guard Platform.synchronise(descriptor) else { throw DiskReader.systemFault("synchronise", path) }
+        guard descriptor.withLock({ Platform.synchronise($0) }) else {
+            throw DiskReader.systemFault("synchronise", path)
+        }
     }
 
     /// How many bytes the journal of a download claims; for the plan, which does not hash them.
@@ -76,7 +109,7 @@ final class DownloadJournal: Sendable {
         claims(in: directory.appending("journal"), size: size).bytes
     }
 
-    /// Reads what a journal claims; a line that was cut off or makes no sense ends it.
+    /// Reads what a journal claims; a line that was cut off, or makes no sense, claims nothing.
     static func claims(in path: FilePath, size: Int64) -> Claims {
         let bytes = (try? DiskReader.contents(of: path, limit: 256 << 20)) ?? nil
         var claims = Claims()
@@ -85,20 +118,15 @@ final class DownloadJournal: Sendable {
             separator: "\n", omittingEmptySubsequences: false
         ).dropLast() {
             let parts = line.split(separator: " ")
-            guard parts.count >= 3, let number = Int64(parts[1]), number >= 0, number <= size else { break }
+            guard parts.count >= 3, let number = Int64(parts[1]), number >= 0, number <= size else { continue }
             switch (parts[0], parts.count) {
             case ("p", 3):
                 guard let digest = Digest(parts[2]), number > (claims.prefixes.last?.end ?? 0) else { continue }
                 claims.prefixes.append((number, digest))
-            case ("b", 4), ("d", 3):
-                guard let length = Int64(parts[2]), length > 0, length <= size - number else { continue }
-                let range = number..<number + length
-                if parts.count == 4, let digest = Digest(parts[3]) {
-                    blocks[number] = (range, digest)
-                } else {
-                    blocks = blocks.filter { !$0.value.0.overlaps(range) }
-                    claims.prefixes.removeAll { $0.end > number }
-                }
+            case ("b", 4):
+                guard let length = Int64(parts[2]), length > 0, length <= size - number, let digest = Digest(parts[3])
+                else { continue }
+                blocks[number] = (number..<number + length, digest)
             default: continue
             }
         }
@@ -107,5 +135,12 @@ final class DownloadJournal: Sendable {
             claims.blocks.append((range, digest))
         }
         return claims
+    }
+}
+
+/// open(2) in a place where no method hides it.
+private enum SystemOpen {
+    static func appending(_ path: FilePath) -> CInt {
+        open(path.string, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     }
 }

@@ -15,6 +15,8 @@ final class DownloadThreads: Sendable {
     }
 
     private let pools = Mutex<Pools?>(nil)
+    private let loops = Array(MultiThreadedEventLoopGroup.singleton.makeIterator())
+    private let fetches = Mutex(0)
 
     private func started() -> Pools {
         pools.withLock { pools in
@@ -23,6 +25,19 @@ final class DownloadThreads: Sendable {
             pools = new
             return new
         }
+    }
+
+    /// A number for a fetch, so that several spread over the threads of the network.
+    func nextFetch() -> Int {
+        fetches.withLock { fetches in
+            defer { fetches = (fetches + 1) % max(1, loops.count) }
+            return fetches
+        }
+    }
+
+    /// The thread of one connection of a fetch: always the same, so that what it receives is not handed to another one first.
+    func loop(_ connection: Int, of fetch: Int) -> any EventLoop {
+        loops.isEmpty ? MultiThreadedEventLoopGroup.singleton.any() : loops[(fetch + connection) % loops.count]
     }
 
     /// For work that waits for the disk.
@@ -34,6 +49,20 @@ final class DownloadThreads: Sendable {
     /// Runs something that waits for the disk.
     func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await disk.runIfActive(body)
+    }
+
+    /// Runs something long that waits for the disk, and looks at a flag to end early.
+    ///
+    /// - Throws: `CancellationError`, and what the work throws.
+    func cancellable<Result: Sendable>(
+        _ body: @escaping @Sendable (CancellationFlag) throws -> Result
+    ) async throws -> Result {
+        let flag = CancellationFlag()
+        return try await withTaskCancellationHandler {
+            try await run { try body(flag) }
+        } onCancel: {
+            flag.set()
+        }
     }
 
     deinit {

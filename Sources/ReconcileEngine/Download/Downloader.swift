@@ -36,7 +36,7 @@ package struct Downloader: Sendable {
     private let holder: String
     private let gate: DigestGate
     private let patience: Duration
-    let warn: @Sendable (String) -> Void
+    private let warn: @Sendable (String) -> Void
 
     /// - Parameters:
     ///   - patience: How long to wait for another process that fetches the same blob.
@@ -64,6 +64,8 @@ package struct Downloader: Sendable {
         _ files: [Wanted], received: @escaping @Sendable (ReleaseFile, Int) -> Void
     ) async throws -> Int64 {
         do {
+            // Small files do not wait for large ones.
+            async let _ = incoming.commitRegularly()
             let bytes = try await fetchAll(files, received)
             try await incoming.commit()
             return bytes
@@ -103,13 +105,19 @@ package struct Downloader: Sendable {
         }
     }
 
+    /// Notes that a server sent wrong bytes, and says so once.
+    func distrust(_ location: Location) {
+        guard engine.health.lied(location) else { return }
+        warn("\(location.shown) sent wrong bytes; in this pass that server is asked last")
+    }
+
     private var isHere: (ReleaseFile) -> Bool {
         { DiskReader.entry(at: layout.blob($0.sha256))?.size == $0.size }
     }
 
     /// - Parameter isNested: Whether it is part of another fetch, which has its turn already.
     private func fetchAlone(
-        _ wanted: Wanted, isNested: Bool = false, _ received: @escaping @Sendable (Int) -> Void
+        _ wanted: Wanted, isNested: Bool, _ received: @escaping @Sendable (Int) -> Void
     ) async throws -> Int64 {
         let file = wanted.file
         guard !isHere(file) else { return 0 }
@@ -128,26 +136,23 @@ package struct Downloader: Sendable {
         }
         let progress = Progress(received)
         defer { progress.flush() }
-        let fetch = FileFetch(wanted, partial, self, report: progress.add)
-        var bytes: Int64 = 0
-        if let (recipe, locations) = wanted.recipe {
-            let ingredient = ReleaseFile(path: file.path, size: recipe.size, sha256: recipe.sha256)
+        var (bytes, recipe): (Int64, (Recipe, FilePath)?) = (0, nil)
+        var isOurs = false
+        if let (method, locations) = wanted.recipe {
+            let ingredient = ReleaseFile(path: file.path, size: method.size, sha256: method.sha256)
+            isOurs = !isHere(ingredient)
             do {
                 bytes = try await fetchAlone(Wanted(ingredient, from: locations), isNested: true, received)
                 try await incoming.commit()
-                if try await fetch.cook(recipe, layout.blob(recipe.sha256)) { return bytes }
+                recipe = (method, layout.blob(method.sha256))
             } catch let fault as Fault {
                 // What helps only helps: without it the file itself is fetched.
-                if case .diskFull = fault.kind {
-                    await fetch.end()
-                    throw fault
-                }
-            } catch {
-                await fetch.end()
-                throw error
+                if case .diskFull = fault.kind { throw fault }
             }
         }
-        return try await fetch.run() + bytes
+        // Nothing needs it afterwards, whether it helped or not.
+        defer { if isOurs, let recipe { try? Disk().remove(recipe.1) } }
+        return try await FileFetch(wanted, partial, self, report: progress.add).run(recipe) + bytes
     }
 }
 

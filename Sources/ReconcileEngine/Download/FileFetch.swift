@@ -1,5 +1,3 @@
-import NIOCore
-import NIOPosix
 import ReconcileCore
 import Synchronization
 import SystemPackage
@@ -46,52 +44,33 @@ final class FileFetch: Sendable {
 
     /// Fetches the file into the store.
     ///
+    /// - Parameter recipe: What makes the file of something smaller that was fetched, and where that is.
     /// - Returns: Bytes that were received.
     /// - Throws: As ``Downloader/fetch(_:received:)``.
-    func run() async throws -> Int64 {
+    func run(_ recipe: (Recipe, FilePath)?) async throws -> Int64 {
         do {
-            try await fetch()
+            try await fetch(recipe)
             return total.withLock { $0 }
         } catch {
-            await end()
+            await assembly.settle()
+            assembly.end()
             // What came is kept, also through a power cut.
             try? partial.checkpoint()
             throw error
         }
     }
 
-    /// Makes the file of something that was fetched instead.
-    ///
-    /// - Returns: Whether it is in the store now; if not, it has to be fetched.
-    /// - Throws: ``Fault`` of kind `diskFull` or `system`; `CancellationError`.
-    func cook(_ recipe: Recipe, _ ingredient: FilePath) async throws -> Bool {
-        // Nothing needs it afterwards, whether it helped or not.
-        defer { try? Disk().remove(ingredient) }
-        try partial.restart()
-        try partial.reserve(file.size)
-        let isMade = try await RecipeCook(recipe: recipe, assembly: assembly).run(ingredient)
-        await assembly.settle()
-        if isMade, try await assembly.digest() == file.sha256 {
-            assembly.end()
-            try partial.promote(to: downloader.layout.blob(file.sha256))
-            return true
-        }
-        try await assembly.restart()
-        return false
-    }
-
-    /// Gives back what was held.
-    func end() async {
-        await assembly.settle()
-        assembly.end()
-    }
-
-    private func fetch() async throws {
+    private func fetch(_ recipe: (Recipe, FilePath)?) async throws {
         try partial.reserve(file.size)
         let found = try await Recovery.verify(partial, size: file.size, threads: engine.threads)
         assembly.adopt(hash: found.hash, upTo: found.end, pieces: found.pieces)
         var course = Course(candidates: wanted.locations, hasOld: found.end > 0 || !found.pieces.isEmpty)
-        if let reuse = wanted.reuse { try await copyAndAsk(reuse, &course) }
+        if let (recipe, ingredient) = recipe {
+            course.hasOld = true
+            try await RecipeCook(recipe: recipe, assembly: assembly).run(ingredient)
+        } else if let reuse = wanted.reuse {
+            try await copyAndAsk(reuse, &course)
+        }
         while true {
             if assembly.isComplete, try await judge(&course) {
                 assembly.end()
@@ -125,12 +104,12 @@ final class FileFetch: Sendable {
             throw course.fault
                 ?? Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
         }
-        course.contributors.insert(location)
         try await ask(location, &course)
     }
 
     private func ask(_ location: Location, _ course: inout Course) async throws {
         let isLast = course.candidates.count == 1
+        let before = total.withLock { $0 }
         let ending: LargeFetch.Ending
         switch location {
         case .file(let path): ending = try await LocalCopy(path, into: assembly, report: note).run()
@@ -145,6 +124,8 @@ final class FileFetch: Sendable {
                 report: note
             ).run()
         }
+        let hasBrought = total.withLock { $0 } > before
+        if hasBrought { course.contributors.insert(location) }
         switch ending {
         case .complete: engine.health.worked(location)
         case .needsWhole:
@@ -154,6 +135,12 @@ final class FileFetch: Sendable {
             engine.health.failed(location)
             course.fault = fault
             course.candidates.removeAll { $0 == location }
+        case .silent(let fault):
+            engine.health.failed(location)
+            course.fault = fault
+            course.candidates.removeAll { $0 == location }
+            // As long as it brings something at all, it has its turn again after the others.
+            if hasBrought { course.candidates.append(location) }
         case .unfit(let detail):
             course.fault = Fault(.sourceInvalid(url: location.shown, detail: detail))
             try await giveUp(location, &course)
@@ -183,14 +170,13 @@ final class FileFetch: Sendable {
     private func beginAnew(_ course: inout Course) async throws {
         guard !course.isCopying else { throw MustBeginAnew() }
         try await assembly.restart()
+        for remote in course.remotes.values { remote.validator.forget() }
         (course.contributors, course.hasOld) = ([], false)
     }
 
     private func strike(_ location: Location, _ course: inout Course) {
         course.candidates.removeAll { $0 == location }
-        if engine.health.lied(location) {
-            downloader.warn("\(location.shown) sent wrong bytes; in this pass that server is asked last")
-        }
+        downloader.distrust(location)
     }
 
     /// Compares the whole with what was published, and has what is wrong fetched again.
@@ -205,7 +191,7 @@ final class FileFetch: Sendable {
             strike(liar, &course)
         } else {
             course.restarts += 1
-            if course.restarts > wanted.locations.count { throw course.fault ?? Fault(.interrupted) }
+            if course.restarts > wanted.locations.count + 1 { throw course.fault ?? Fault(.interrupted) }
         }
         guard try await assembly.dropWrongBlocks() else {
             try await beginAnew(&course)
@@ -213,61 +199,5 @@ final class FileFetch: Sendable {
         }
         (course.contributors, course.hasOld) = ([], true)
         return false
-    }
-}
-
-/// Copies what is missing of a file from a file of this machine.
-struct LocalCopy: Sendable {
-    private let path: FilePath
-    private let assembly: Assembly
-    private let report: @Sendable (Int) -> Void
-
-    /// Blocks that may wait for the disk or the hash.
-    private static let outstandingLimit = 4
-
-    init(_ path: FilePath, into assembly: Assembly, report: @escaping @Sendable (Int) -> Void) {
-        (self.path, self.assembly, self.report) = (path, assembly, report)
-    }
-
-    /// Copies until everything is there.
-    ///
-    /// - Throws: `CancellationError`; ``Fault`` when the disk that is written to failed.
-    func run() async throws -> LargeFetch.Ending {
-        guard let source = ReadableFile(path) else { return .failed(Fault(.sourceLacks(url: path.string))) }
-        guard source.size == assembly.size else {
-            return .unfit(
-                "its file is \(source.size < assembly.size ? "shorter" : "longer") than \(assembly.size) bytes")
-        }
-        while let flight = assembly.next(for: 0, wanted: RangeBook.largest, connections: 1, rates: [:]) {
-            defer { assembly.land(0) }
-            guard let ending = try await copy(flight, from: source) else { continue }
-            return ending
-        }
-        return .complete
-    }
-
-    private func copy(_ flight: RangeBook.Flight, from source: ReadableFile) async throws -> LargeFetch.Ending? {
-        let loop = MultiThreadedEventLoopGroup.singleton.any()
-        var outstanding: [EventLoopFuture<Assembly.Verdict>] = []
-        var position = flight.position
-        while position < flight.end, assembly.fault == nil {
-            try Task.checkCancellation()
-            let block = try await assembly.pool.take(on: loop).get()
-            let range = position..<assembly.blockEnd(from: position, limit: flight.end)
-            guard try await assembly.read(range, from: source, at: position, into: block) else {
-                assembly.pool.give(block)
-                return .failed(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
-            }
-            _ = assembly.advance(0, by: range.count)
-            report(range.count)
-            outstanding.append(assembly.absorb(block, range, isRemote: false, on: loop))
-            position = range.upperBound
-            if outstanding.count >= Self.outstandingLimit, try await outstanding.removeFirst().get() == .wrong {
-                return .wrongBytes
-            }
-        }
-        for future in outstanding where try await future.get() == .wrong { return .wrongBytes }
-        if let fault = assembly.fault { throw fault }
-        return nil
     }
 }

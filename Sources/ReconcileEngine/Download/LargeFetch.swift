@@ -17,6 +17,8 @@ final class LargeFetch: Sendable {
         /// It is not the file that is wanted, or it changed.
         case unfit(String)
         case wrongBytes
+        /// It fell silent; others may do better.
+        case silent(Fault)
         /// It only has the whole file, and parts of it may not be thrown away now.
         case needsWhole
     }
@@ -30,8 +32,10 @@ final class LargeFetch: Sendable {
     private let report: @Sendable (Int) -> Void
     private let watch = TransferWatch()
     private let sharing = Mutex(1)
+    private let number: Int
 
-    /// A server that answers later than this is far; the first answer, which also waits for the connection, may take longer.
+    /// A server whose round trip is longer is far. Where the kernel did not tell it, the time to an answer stands for it; the first
+    /// one also waits for the connection.
     private static let far = Duration.milliseconds(20)
     private static let farAtFirst = Duration.milliseconds(60)
     /// How often it is looked how things go.
@@ -52,6 +56,7 @@ final class LargeFetch: Sendable {
     ) {
         (self.remote, self.host, self.assembly, self.engine, self.report) = (remote, host, assembly, engine, report)
         (self.mayRestart, self.attempts) = (mayRestart, attempts)
+        number = engine.threads.nextFetch()
     }
 
     /// What became of one connection.
@@ -100,7 +105,7 @@ final class LargeFetch: Sendable {
                     engine.keepLimit()
                     watch.replaceSilent(isLimited: engine.bucket.isNarrow)
                     grow(&course, &group)
-                    group.addTask { await Self.ticked() }
+                    if course.ending == nil, !Task.isCancelled { group.addTask { await Self.ticked() } }
                 case .ended(let id, let failure, let elapsed):
                     course.active.remove(id)
                     if let failure { judge(failure, elapsed, &course, &group) }
@@ -108,7 +113,7 @@ final class LargeFetch: Sendable {
                 }
                 if let fault = assembly.fault { course.ending = .failed(fault) }
                 if assembly.takeWrong() { course.ending = .wrongBytes }
-                if course.ending != nil { watch.cancelAll() }
+                if course.ending != nil { group.cancelAll() }
                 sharing.withLock { $0 = max(1, min(course.target, course.active.count)) }
             }
             group.cancelAll()
@@ -155,7 +160,7 @@ final class LargeFetch: Sendable {
                 rate = watch.rate(of: id) ?? rate
                 // Another file has none yet, or so many do not help.
                 let others = sharing.withLock { $0 }
-                if others > 1, engine.slots.isWanted || watch.count > others { break }
+                if others > 1, engine.slots.isWanted(from: host) || watch.count > others { break }
             }
             return .ended(id, nil, ContinuousClock.now - began)
         } catch {
@@ -178,10 +183,14 @@ final class LargeFetch: Sendable {
     }
 
     private func fetch(_ id: Int, _ flight: RangeBook.Flight) async throws {
-        defer { assembly.land(id) }
+        defer {
+            watch.remove(id)
+            assembly.land(id)
+        }
         let isRange = !remote.known.ignoresRanges
         do {
-            try await engine.client.transfer(remote, isRange ? flight.position..<flight.end : nil) {
+            let loop = engine.threads.loop(id, of: number)
+            try await engine.client.transfer(remote, isRange ? flight.position..<flight.end : nil, on: loop) {
                 RangeReceiver(
                     id: id, flight: flight, isRange: isRange, assembly: assembly, validator: remote.validator,
                     bucket: engine.bucket, allowance: allowance, report: report)
@@ -191,7 +200,6 @@ final class LargeFetch: Sendable {
         } catch RangeReceiver.Refusal.takenOver {
             // All that was still wanted of this range came.
         }
-        watch.remove(id)
     }
 
     /// Blocks that may be without a claim: at most as many in all as there may be connections.
@@ -229,6 +237,7 @@ final class LargeFetch: Sendable {
 
     private var isFar: Bool {
         let known = remote.known
+        if let roundTrip = known.roundTrip { return roundTrip >= Self.far }
         return known.latency ?? .zero >= (known.answers > 1 ? Self.far : Self.farAtFirst)
     }
 
@@ -258,26 +267,36 @@ final class LargeFetch: Sendable {
     // MARK: Failures
 
     private func judge(_ failure: Failure, _ elapsed: Duration, _ course: inout Course, _ group: inout Group) {
+        if case .fault(let fault) = failure {
+            course.ending = .failed(fault)
+            return
+        }
+        // Once everything is here, it does not matter how a request ended that was left over.
+        guard course.ending == nil, !assembly.hasAll else { return }
+        let isLast = course.active.isEmpty
         switch failure {
-        case .cancelled: break
-        case .fault(let fault): course.ending = .failed(fault)
+        case .cancelled, .fault: break
         case .refusal(.wrongBytes): course.ending = .wrongBytes
         case .refusal(.unfit(let detail)): course.ending = .unfit(detail)
         case .refusal(.changed): course.ending = .unfit("its file changed while it was fetched")
+        // Others bring parts: only this answer was an exception.
+        case .refusal(.ignoresRanges) where !isLast:
+            passing("it sent the whole file where a part was asked for", nil, elapsed, &course, &group)
         case .refusal(.ignoresRanges) where mayRestart: course.mustRestart = true
         case .refusal(.ignoresRanges): course.ending = .needsWhole
-        case .refusal(.status(let status, _)) where [401, 403, 404, 410].contains(status):
+        case .refusal(.status(let status, _)) where isLast && [401, 403, 404, 410].contains(status):
             course.ending = .failed(Fault(.sourceLacks(url: remote.request.shown)))
         case .refusal(.status(let status, let wait)):
             passing("HTTP \(status)", wait, elapsed, &course, &group)
         case .refusal(.short), .refusal(.takenOver):
             passing("the connection was closed", nil, elapsed, &course, &group)
         case .refusal(.stalled):
-            passing(WebClient.timedOut, nil, elapsed, &course, &group)
-            // Another location may do better than one that falls silent again and again.
-            if attempts < Persistence.attempts, course.active.count <= 1, course.ending == nil {
-                course.ending = .failed(
+            // Another location may do better than one that falls silent.
+            if isLast, attempts < Persistence.attempts {
+                course.ending = .silent(
                     Fault(.sourceUnreachable(url: remote.request.shown, detail: WebClient.timedOut)))
+            } else {
+                passing(WebClient.timedOut, nil, elapsed, &course, &group)
             }
         case .connection(let detail): passing(detail, nil, elapsed, &course, &group)
         }
@@ -304,12 +323,11 @@ final class LargeFetch: Sendable {
             course.ending = .failed(fault)
             return
         }
-        switch course.persistence.failed(after: elapsed, retryAfter: wait) {
-        case .giveUp: course.ending = .failed(fault)
-        case .wait(let delay): start(&course, &group, after: delay)
-        case .waitUpTo(let limit):
-            start(&course, &group, after: limit * Double.random(in: 0...1))
+        guard let delay = course.persistence.failed(after: elapsed, retryAfter: wait).delay else {
+            course.ending = .failed(fault)
+            return
         }
+        start(&course, &group, after: delay)
     }
 
     /// Goes on when no connection is left.

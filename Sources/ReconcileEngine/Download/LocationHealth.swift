@@ -51,7 +51,7 @@ package final class LocationHealth: Sendable {
         switch location {
         case .file(let path): path.string
         case .web(let url, _, _, _):
-            URL(string: url).map { "\($0.scheme ?? "")://\($0.host() ?? ""):\($0.port ?? 0)" } ?? url
+            URL(string: url).map(WebAddress.origin) ?? url
         }
     }
 }

@@ -53,7 +53,7 @@ package final class PartialFile: Sendable {
     }
 
     private static func open(_ directory: FilePath, _ lock: StoreLock, isDirect: Bool) throws -> PartialFile {
-        let journal = try DownloadJournal(directory.appending("journal"))
+        let journal = try DownloadJournal.open(directory.appending("journal"))
         let path = directory.appending("data")
         let data = SystemOpen.readWrite(path)
         guard data >= 0 else { throw DiskReader.systemFault("write", path) }
@@ -69,7 +69,7 @@ package final class PartialFile: Sendable {
 
     /// Makes room for the whole file before the first byte.
     ///
-    /// - Throws: ``Fault`` of kind `diskFull` or `system`; then nothing was reserved.
+    /// - Throws: ``Fault`` of kind `diskFull` or `system`; then nothing more was reserved.
     func reserve(_ size: Int64) throws {
         var status = stat()
         guard fstat(data, &status) == 0 else { throw DiskReader.systemFault("write", path) }
@@ -77,7 +77,8 @@ package final class PartialFile: Sendable {
         switch Platform.allocate(data, size) {
         case 0: return
         case ENOSPC, EDQUOT:
-            try? truncate(to: 0)
+            // What was there stays: it may fit when there is room again.
+            try? truncate(to: min(size, Int64(status.st_size)))
             throw Fault(.diskFull(neededBytes: size, freeBytes: DiskReader.freeBytes(at: directory) ?? 0))
         // The file system cannot reserve; it will tell when a write finds no room.
         default: try truncate(to: size)

@@ -18,6 +18,15 @@ struct Persistence: Sendable {
         case waitUpTo(Duration)
         case wait(Duration)
         case giveUp
+
+        /// How long to wait this time; `nil` to give up.
+        var delay: Duration? {
+            switch self {
+            case .waitUpTo(let limit): limit * Double.random(in: 0...1)
+            case .wait(let delay): delay
+            case .giveUp: nil
+            }
+        }
     }
 
     init(attempts: Int = Self.attempts) { limit = attempts }

@@ -118,30 +118,43 @@ struct RangeBook: Sendable {
         return !missing.isEmpty || flights.values.contains { $0.end - $0.position >= 2 * Self.smallest }
     }
 
-    /// Takes bytes out that come in another way.
-    mutating func remove(_ range: Range<Int64>) {
-        missing = missing.flatMap { old -> [Range<Int64>] in
-            guard old.overlaps(range) else { return [old] }
-            return [
-                old.lowerBound..<max(old.lowerBound, range.lowerBound),
-                min(old.upperBound, range.upperBound)..<old.upperBound,
-            ].filter { !$0.isEmpty }
+    /// The place of the first missing range that ends behind an offset.
+    private func place(endingAfter offset: Int64) -> Int {
+        var (low, high) = (0, missing.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if missing[middle].upperBound <= offset { low = middle + 1 } else { high = middle }
         }
+        return low
     }
+
+    /// Takes bytes out that come in another way.
+    ///
+    /// - Returns: Whether all of them were missing; if not, nothing changes.
+    mutating func remove(_ range: Range<Int64>) -> Bool {
+        let place = place(endingAfter: range.lowerBound)
+        guard place < missing.count, missing[place].lowerBound <= range.lowerBound,
+            range.upperBound <= missing[place].upperBound
+        else { return false }
+        let old = missing[place]
+        let rest = [old.lowerBound..<range.lowerBound, range.upperBound..<old.upperBound].filter { !$0.isEmpty }
+        missing.replaceSubrange(place...place, with: rest)
+        return true
+    }
+
+    /// Takes everything out that nobody fetches yet.
+    mutating func removeAll() { missing = [] }
 
     /// Notes that bytes have to be fetched again.
     mutating func addMissing(_ range: Range<Int64>) {
         guard !range.isEmpty else { return }
-        var joined: [Range<Int64>] = []
+        let first = place(endingAfter: range.lowerBound - 1)
+        var last = first
         var new = range
-        for old in missing {
-            if old.upperBound < new.lowerBound || new.upperBound < old.lowerBound {
-                joined.append(old)
-            } else {
-                new = min(old.lowerBound, new.lowerBound)..<max(old.upperBound, new.upperBound)
-            }
+        while last < missing.count, missing[last].lowerBound <= range.upperBound {
+            new = min(missing[last].lowerBound, new.lowerBound)..<max(missing[last].upperBound, new.upperBound)
+            last += 1
         }
-        joined.append(new)
-        missing = joined.sorted { $0.lowerBound < $1.lowerBound }
+        missing.replaceSubrange(first..<last, with: [new])
     }
 }

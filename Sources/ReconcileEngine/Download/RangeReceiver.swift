@@ -49,12 +49,28 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         var refusal: Refusal?
         var redirect: String?
         var isOver = false
-        /// Whether bytes are waited for, and not memory, disk or bandwidth.
-        var isListening = true
+        /// Since when bytes are waited for; `nil` while memory, disk or bandwidth are.
+        var listensSince: ContinuousClock.Instant? = .now
+        /// How long bytes were waited for before that.
+        var listened = Duration.zero
         var lastByte = ContinuousClock.now
         var latency: Duration?
         var received = 0
+
+        mutating func listen() {
+            guard listensSince == nil else { return }
+            let now = ContinuousClock.now
+            (listensSince, lastByte) = (now, now)
+        }
+
+        mutating func stopListening() {
+            if let listensSince { listened += .now - listensSince }
+            listensSince = nil
+        }
     }
+
+    /// The body of a redirect is read to its end, so that the connection can be used again, unless it is longer than this.
+    private static let redirectBodyLimit = 64 << 10
 
     private let id: Int
     private let assembly: Assembly
@@ -108,15 +124,17 @@ final class RangeReceiver: HTTPClientResponseDelegate {
 
     func didReceiveBodyPart(task: HTTPClient.Task<Ending>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
         let loop = task.eventLoop
-        let step = state.withLock { state -> (useful: Int, position: Int64, end: Int64)? in
+        let (isTooLong, step) = state.withLock { state -> (Bool, (useful: Int, position: Int64, end: Int64)?) in
             state.lastByte = .now
             state.received += buffer.readableBytes
+            if state.redirect != nil { return (state.received > Self.redirectBodyLimit, nil) }
             // Once it was ended, what still comes is nobody's: the range has been given back.
-            guard state.redirect == nil, !state.isOver else { return nil }
+            guard !state.isOver else { return (false, nil) }
             let step = assembly.advance(id, by: buffer.readableBytes)
             state.advanced += Int64(step.useful)
-            return step
+            return (false, step)
         }
+        if isTooLong { return loop.makeFailedFuture(Refusal.short) }
         guard let (useful, position, end) = step else { return loop.makeSucceededVoidFuture() }
         report(useful)
         let isCut = useful < buffer.readableBytes
@@ -129,31 +147,20 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             let refusal = isTakenOver ? Refusal.takenOver : .unfit("it sends more than was asked for")
             return taken.flatMap { self.refuse(refusal, on: loop) }
         }
-        let delay = bucket.take(buffer.readableBytes)
-        return delay > .zero ? pause(taken, delay, on: loop) : taken
+        let ticket = bucket.take(buffer.readableBytes)
+        guard bucket.delay(of: ticket) > .zero else { return taken }
+        return taken.flatMap { self.pause(ticket, on: loop) }
     }
 
     /// Waits for bandwidth, and as long as everything is paused.
-    private func pause(
-        _ taken: EventLoopFuture<Void>, _ delay: Duration, on loop: any EventLoop
-    ) -> EventLoopFuture<Void> {
-        state.withLock { $0.isListening = false }
-        return taken.flatMap {
-            loop.scheduleTask(in: TimeAmount(delay)) {}.futureResult
-        }.flatMap {
-            guard !self.bucket.isPaused else {
-                return self.pause(loop.makeSucceededVoidFuture(), .milliseconds(250), on: loop)
-            }
-            self.listen()
+    private func pause(_ ticket: Int64, on loop: any EventLoop) -> EventLoopFuture<Void> {
+        let delay = bucket.delay(of: ticket)
+        guard delay > .zero, !state.withLock({ $0.isOver }) else {
+            state.withLock { $0.listen() }
             return loop.makeSucceededVoidFuture()
         }
-    }
-
-    private func listen() {
-        state.withLock { state in
-            state.isListening = true
-            state.lastByte = .now
-        }
+        state.withLock { $0.stopListening() }
+        return loop.scheduleTask(in: TimeAmount(delay)) {}.futureResult.flatMap { self.pause(ticket, on: loop) }
     }
 
     /// Puts bytes into blocks. The future is there at once, unless a block is full and there is no other.
@@ -165,9 +172,9 @@ final class RangeReceiver: HTTPClientResponseDelegate {
                 if let block = assembly.pool.takeNow() {
                     open(block, end)
                 } else {
-                    state.withLock { $0.isListening = false }
+                    state.withLock { $0.stopListening() }
                     return assembly.pool.take(on: loop).flatMap { block in
-                        self.listen()
+                        self.state.withLock { $0.listen() }
                         self.open(block, end)
                         return self.fill(left, end, on: loop)
                     }
@@ -226,12 +233,13 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             return (state.block, state.start..<state.position)
         }
         guard let block else { return nil }
-        assembly.absorb(block, range, on: loop).whenComplete { self.settled($0) }
+        assembly.absorb(block, range) { self.settled($0) }
         let limit = allowance()
         return state.withLock { state in
             guard state.outstanding >= limit else { return nil }
             let promise = loop.makePromise(of: Void.self)
-            (state.resume, state.isListening) = (promise, false)
+            state.resume = promise
+            state.stopListening()
             return promise.futureResult
         }
     }
@@ -240,7 +248,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         let (resume, refusal) = state.withLock { state in
             state.outstanding -= 1
             if case .success(.wrong) = result { state.refusal = state.refusal ?? .wrongBytes }
-            (state.isListening, state.lastByte) = (true, .now)
+            if state.resume != nil { state.listen() }
             defer { state.resume = nil }
             return (state.resume, state.refusal)
         }
@@ -250,7 +258,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     // MARK: End
 
     func didFinishRequest(task: HTTPClient.Task<Ending>) throws -> Ending {
-        if let redirect = state.withLock({ $0.redirect }) { return .redirect(redirect) }
+        if let redirect { return .redirect(redirect) }
         let (position, refusal) = state.withLock { ($0.position, $0.refusal) }
         if let refusal { throw refusal }
         let end = assembly.advance(id, by: 0).end
@@ -261,7 +269,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     /// Ends this answer for good: what came of a block that is not full is handed on too.
     ///
     /// - Returns: What was said against it.
-    func finish(on loop: any EventLoop) -> Refusal? {
+    func finish() -> Refusal? {
         let (block, range, lost) = state.withLock { state -> (Block?, Range<Int64>, Range<Int64>) in
             defer { state.block = nil }
             state.isOver = true
@@ -272,7 +280,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             if range.isEmpty {
                 assembly.pool.give(block)
             } else {
-                _ = assembly.absorb(block, range, on: loop)
+                assembly.absorb(block, range) { _ in }
             }
         }
         return state.withLock { $0.refusal }
@@ -282,94 +290,20 @@ final class RangeReceiver: HTTPClientResponseDelegate {
 
     /// How long it has brought nothing although something was waited for.
     func silence(at now: ContinuousClock.Instant) -> Duration {
-        state.withLock { $0.isListening ? now - $0.lastByte : .zero }
+        state.withLock { $0.listensSince == nil ? .zero : now - $0.lastByte }
     }
+
+    /// How long it waited for bytes, and not for memory, disk or bandwidth.
+    func listened(at now: ContinuousClock.Instant) -> Duration {
+        state.withLock { state in state.listened + (state.listensSince.map { now - $0 } ?? .zero) }
+    }
+
+    /// Where it is redirected to.
+    var redirect: String? { state.withLock { $0.redirect } }
 
     /// Bytes of the body so far.
     var received: Int { state.withLock { $0.received } }
 
     /// From asking to the head of the answer.
     var latency: Duration? { state.withLock { $0.latency } }
-}
-
-/// Decides whether an answer's head promises the bytes that were asked for (RFC 9110, sections 14 and 15.3.7).
-final class Validator: Sendable {
-    /// What a head is worth.
-    enum Judgement: Hashable {
-        case fits
-        /// The whole file, although a part was asked for.
-        case wholeInstead
-        case refused(RangeReceiver.Refusal)
-    }
-
-    /// What tells one state of a file at this location from another.
-    private let tag = Mutex<String?>(nil)
-
-    /// Judges a head.
-    ///
-    /// - Parameters:
-    ///   - asked: The range that was asked for; `nil` when the whole file was.
-    ///   - size: The size of the file.
-    func judge(_ head: HTTPResponseHead, asked: Range<Int64>?, size: Int64) -> Judgement {
-        let headers = head.headers
-        switch head.status.code {
-        case 206:
-            guard let asked else { return .refused(.unfit("it sends a part where the whole was asked for")) }
-            let expected = "bytes \(asked.lowerBound)-\(asked.upperBound - 1)/\(size)"
-            guard headers.first(name: "Content-Range")?.lowercased() == expected else {
-                return .refused(.unfit("it sends another part of the file than was asked for"))
-            }
-        case 200: break
-        case 416: return .refused(.unfit("its file is shorter than \(size) bytes"))
-        default:
-            return .refused(.status(Int(head.status.code), retryAfter: RetryAfter.wait(headers)))
-        }
-        let encoding = headers.first(name: "Content-Encoding")?.lowercased() ?? "identity"
-        guard encoding == "identity" else { return .refused(.unfit("it compresses what must not be changed")) }
-        let expected = head.status.code == 206 ? Int64(asked?.count ?? 0) : size
-        if let length = headers.first(name: "Content-Length").flatMap(Int64.init), length != expected {
-            return .refused(
-                .unfit(
-                    length < expected
-                        ? "its file is shorter than \(size) bytes" : "its file is longer than \(size) bytes"))
-        }
-        guard isSame(headers) else { return .refused(.changed) }
-        return head.status.code == 206 || asked == nil ? .fits : .wholeInstead
-    }
-
-    /// Whether the file is still the one of the first answer, as far as the server tells: by its strong entity tag, else by the
-    /// time of its last change (RFC 9110, section 8.8).
-    private func isSame(_ headers: HTTPHeaders) -> Bool {
-        let etag = headers.first(name: "ETag").flatMap { $0.hasPrefix("W/") ? nil : $0 }
-        guard let now = etag ?? headers.first(name: "Last-Modified") else { return true }
-        return tag.withLock { tag in
-            defer { tag = tag ?? now }
-            return tag == nil || tag == now
-        }
-    }
-}
-
-/// How long a server asks to be left alone.
-enum RetryAfter {
-    /// `Retry-After` in seconds (RFC 9110, section 10.2.3), else the reset of an exhausted `RateLimit`
-    /// (draft-ietf-httpapi-ratelimit-headers).
-    static func wait(_ headers: HTTPHeaders) -> Duration? {
-        if let seconds = headers.first(name: "Retry-After").flatMap({ Int64($0.trimmed) }), seconds >= 0 {
-            return .seconds(min(seconds, 86_400))
-        }
-        guard let limit = headers.first(name: "RateLimit") else { return nil }
-        let parts = limit.split(separator: ";").map { $0.trimmed }
-        func number(_ key: String) -> Int64? {
-            parts.first { $0.hasPrefix("\(key)=") }.flatMap { Int64($0.dropFirst(key.count + 1)) }
-        }
-        guard number("r") == 0, let seconds = number("t"), seconds >= 0 else { return nil }
-        return .seconds(min(seconds, 86_399) + 1)
-    }
-}
-
-extension StringProtocol {
-    /// The text without blanks at its ends.
-    fileprivate var trimmed: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-    }
 }

@@ -13,20 +13,17 @@ enum Recovery {
         var pieces: [Range<Int64>] = []
     }
 
-    /// Verifies every claim of a journal, and takes those back that do not hold.
+    /// Verifies every claim of a journal, and leaves those in it that hold.
     ///
     /// - Throws: `CancellationError`; ``Fault`` of kind `system` when the journal cannot be written.
     static func verify(_ partial: PartialFile, size: Int64, threads: DownloadThreads) async throws -> Found {
         let claims = DownloadJournal.claims(in: partial.directory.appending("journal"), size: size)
-        guard claims.bytes > 0 else { return Found() }
-        let isCancelled = CancellationFlag()
-        let found = try await withTaskCancellationHandler {
-            try await threads.run { try hash(claims, of: partial, isCancelled) }
-        } onCancel: {
-            isCancelled.set()
+        guard claims.bytes > 0 else {
+            // What claims nothing may be a line that was cut off: nothing is to be written behind it.
+            try partial.journal.clear()
+            return Found()
         }
-        try Task.checkCancellation()
-        return found
+        return try await threads.cancellable { try hash(claims, of: partial, $0) }
     }
 
     private static func hash(
@@ -35,12 +32,14 @@ enum Recovery {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Block.bytes, alignment: Block.alignment)
         defer { memory.deallocate() }
         var found = Found()
-        func feed(_ range: Range<Int64>, _ hash: inout StreamingHash) -> Bool {
+        var kept = DownloadJournal.Claims()
+        func feed(_ range: Range<Int64>, _ hash: inout StreamingHash) throws -> Bool {
             var position = range.lowerBound
             while position < range.upperBound {
                 let count = Int(min(Int64(memory.count), range.upperBound - position))
                 let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
-                guard !isCancelled.isSet, partial.read(into: bytes, at: position) else { return false }
+                try isCancelled.check()
+                guard partial.read(into: bytes, at: position) else { return false }
                 hash.update(UnsafeRawBufferPointer(bytes))
                 position += Int64(count)
             }
@@ -48,21 +47,21 @@ enum Recovery {
         }
         var running = StreamingHash()
         for claim in claims.prefixes {
-            guard feed(found.end..<claim.end, &running), running.digest() == claim.digest else { break }
+            guard try feed(found.end..<claim.end, &running), running.digest() == claim.digest else { break }
             (found.hash, found.end) = (running, claim.end)
+            kept.prefixes = [claim]
         }
         for claim in claims.blocks where claim.range.lowerBound >= found.end {
             var own = StreamingHash()
-            guard feed(claim.range, &own), own.digest() == claim.digest else {
-                if !isCancelled.isSet { try partial.journal.withdraw(claim.range) }
-                continue
-            }
+            guard try feed(claim.range, &own), own.digest() == claim.digest else { continue }
+            kept.blocks.append(claim)
             if let last = found.pieces.last, last.upperBound == claim.range.lowerBound {
                 found.pieces[found.pieces.count - 1] = last.lowerBound..<claim.range.upperBound
             } else {
                 found.pieces.append(claim.range)
             }
         }
+        try partial.journal.replace(with: kept)
         return found
     }
 }

@@ -23,41 +23,50 @@ struct SmallFetch: Sendable {
         if try await downloader.incoming.recover(file) { return 0 }
         var total: Int64 = 0
         var fault = Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
-        for (rank, location) in engine.health.ordered(wanted.locations).enumerated() {
-            let isLast = rank == wanted.locations.count - 1
-            var persistence = Persistence(
-                attempts: isLast ? Persistence.attempts : Persistence.attemptsWithOthers)
-            attempts: while true {
-                let began = ContinuousClock.now
-                let answer = try await self.answer(of: location, &total)
-                switch answer {
-                case .bytes(let bytes):
-                    let digest = Hashing.digest(of: bytes)
-                    if Int64(bytes.count) == file.size, digest == file.sha256 {
-                        engine.health.worked(location)
-                        try await downloader.incoming.hold(bytes, of: file)
-                        return total
-                    }
-                    fault = mismatch(bytes, digest)
-                    if engine.health.lied(location) {
-                        downloader.warn("\(location.shown) sent wrong bytes; in this pass that server is asked last")
-                    }
-                    break attempts
-                case .refused(let found):
-                    fault = found
-                    break attempts
-                case .failed(let found, let retryAfter):
-                    fault = found
-                    engine.health.failed(location)
-                    switch persistence.failed(after: ContinuousClock.now - began, retryAfter: retryAfter) {
-                    case .giveUp: break attempts
-                    case .wait(let delay): try await Task.sleep(for: delay)
-                    case .waitUpTo(let limit): try await Task.sleep(for: limit * Double.random(in: 0...1))
-                    }
-                }
+        let locations = engine.health.ordered(wanted.locations)
+        for (rank, location) in locations.enumerated() {
+            let attempts = rank == locations.count - 1 ? Persistence.attempts : Persistence.attemptsWithOthers
+            guard let reason = try await fetch(from: location, Persistence(attempts: attempts), &total) else {
+                return total
             }
+            fault = reason
         }
         throw fault
+    }
+
+    /// Asks one location until it has brought the file, or has to be given up.
+    ///
+    /// - Returns: Why it was given up; `nil` when the file is here.
+    private func fetch(
+        from location: Location, _ persistence: Persistence, _ total: inout Int64
+    ) async throws -> Fault? {
+        var persistence = persistence
+        while true {
+            let began = ContinuousClock.now
+            switch try await answer(of: location, &total) {
+            case .bytes(let bytes): return try await judge(bytes, from: location)
+            case .refused(let fault): return fault
+            case .failed(let fault, let retryAfter):
+                engine.health.failed(location)
+                let decision = persistence.failed(after: ContinuousClock.now - began, retryAfter: retryAfter)
+                guard let delay = decision.delay else { return fault }
+                try await Task.sleep(for: delay)
+            }
+        }
+    }
+
+    /// Takes the bytes if they are the right ones.
+    ///
+    /// - Returns: What is wrong with them; `nil` when nothing.
+    private func judge(_ bytes: [UInt8], from location: Location) async throws -> Fault? {
+        let digest = Hashing.digest(of: bytes)
+        guard Int64(bytes.count) == file.size, digest == file.sha256 else {
+            downloader.distrust(location)
+            return mismatch(bytes, digest)
+        }
+        engine.health.worked(location)
+        try await downloader.incoming.hold(bytes, of: file)
+        return nil
     }
 
     private func mismatch(_ bytes: [UInt8], _ digest: Digest) -> Fault {
@@ -134,10 +143,10 @@ struct SmallFetch: Sendable {
     /// Counts bytes, and waits for bandwidth.
     private func take(_ count: Int) async throws {
         report(count)
-        var delay = engine.bucket.take(count)
-        while delay > .zero {
+        let ticket = engine.bucket.take(count)
+        while case let delay = engine.bucket.delay(of: ticket), delay > .zero {
+            engine.keepLimit()
             try await Task.sleep(for: delay)
-            delay = engine.bucket.isPaused ? .milliseconds(250) : .zero
         }
     }
 }

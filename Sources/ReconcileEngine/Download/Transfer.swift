@@ -15,6 +15,8 @@ final class RemoteFile: Sendable {
         var ignoresRanges = false
         /// From asking to the first byte.
         var latency: Duration?
+        /// The round trip of its connections, as the kernel measured it.
+        var roundTrip: Duration?
         /// How many answers there were.
         var answers = 0
     }
@@ -43,11 +45,12 @@ extension WebClient {
     /// Asks for a range of a file, or for all of it, and has a receiver take what comes.
     ///
     /// - Parameters:
+    ///   - loop: The thread that it happens on.
     ///   - makeReceiver: Makes the receiver of one answer; a redirect is an answer too.
     ///   - began: Told of each request, so that it can be watched.
     /// - Throws: ``RangeReceiver/Refusal``, ``Fault`` or the connection's own error; `CancellationError`.
     func transfer(
-        _ file: RemoteFile, _ range: Range<Int64>?, makeReceiver: () -> RangeReceiver,
+        _ file: RemoteFile, _ range: Range<Int64>?, on loop: any EventLoop, makeReceiver: () -> RangeReceiver,
         began: (Transfer) -> Void
     ) async throws {
         var remaining = 10
@@ -56,11 +59,12 @@ extension WebClient {
             let address = file.known.target ?? file.request.url
             let receiver = makeReceiver()
             do {
-                let ending = try await run(file.request, at: address, range, receiver, began)
+                let ending = try await run(file.request, at: address, range, on: loop, receiver, began)
                 if let latency = receiver.latency {
                     // The first answer is later by the making of the connection.
                     file.learn {
                         $0.latency = min($0.latency ?? latency, latency)
+                        $0.roundTrip = connections.roundTrip(to: address)
                         $0.answers += 1
                     }
                 }
@@ -80,8 +84,8 @@ extension WebClient {
     }
 
     private func run(
-        _ request: Request, at address: String, _ range: Range<Int64>?, _ receiver: RangeReceiver,
-        _ began: (Transfer) -> Void
+        _ request: Request, at address: String, _ range: Range<Int64>?, on loop: any EventLoop,
+        _ receiver: RangeReceiver, _ began: (Transfer) -> Void
     ) async throws -> RangeReceiver.Ending {
         var headers = try self.headers(of: request, at: address)
         if let range {
@@ -91,13 +95,15 @@ extension WebClient {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
         let message = try HTTPClient.Request(url: url, method: .GET, headers: headers)
-        let task = connections.client(for: url, .transfers).execute(request: message, delegate: receiver)
+        let task = try connections.client(for: url, .transfers).execute(
+            request: message, delegate: receiver, eventLoop: .delegate(on: loop))
         began(Transfer(receiver: receiver, began: .now, cancel: { task.cancel() }))
         return try await withTaskCancellationHandler {
             let result: Result<RangeReceiver.Ending, any Error>
             do { result = .success(try await task.futureResult.get()) } catch { result = .failure(error) }
-            if let refusal = receiver.finish(on: task.eventLoop) { throw refusal }
+            if let refusal = receiver.finish() { throw refusal }
             try Task.checkCancellation()
+            if let redirect = receiver.redirect { return .redirect(redirect) }
             return try result.get()
         } onCancel: {
             task.cancel()

@@ -5,7 +5,8 @@ import Synchronization
 final class TransferWatch: Sendable {
     private struct Record {
         let transfer: Transfer
-        var mark: (at: ContinuousClock.Instant, bytes: Int)
+        /// What it had brought, and how long it had been listened to, when it was last looked at for crumbs.
+        var mark: (listened: Duration, bytes: Int)
     }
 
     private struct State {
@@ -17,17 +18,19 @@ final class TransferWatch: Sendable {
     private static let silence = Duration.seconds(30)
     /// Fewer bytes than these in that time are as good as nothing.
     private static let crumbs = 32 << 10
+    /// One that was waited for so long, and is far slower than the others, is replaced.
+    private static let laggardAfter = Duration.seconds(10)
 
     private let state = Mutex(State())
 
     /// Begins to watch a transfer.
     func add(_ id: Int, _ transfer: Transfer) {
         state.withLock { state in
-            state.records[id] = Record(transfer: transfer, mark: (.now, 0))
+            state.records[id] = Record(transfer: transfer, mark: (.zero, 0))
         }
     }
 
-    /// Ends watching one that brought all it should.
+    /// Ends watching one, and notes how fast it was.
     func remove(_ id: Int) {
         state.withLock { state in
             guard let record = state.records.removeValue(forKey: id) else { return }
@@ -59,25 +62,19 @@ final class TransferWatch: Sendable {
             var stalled: [Transfer] = []
             for (id, record) in state.records {
                 let receiver = record.transfer.receiver
+                let listened = receiver.listened(at: now)
                 var isStalled = receiver.silence(at: now) >= Self.silence
-                if now - record.mark.at >= Self.silence {
+                if listened - record.mark.listened >= Self.silence {
                     isStalled = isStalled || (!isLimited && receiver.received - record.mark.bytes < Self.crumbs)
-                    state.records[id]?.mark = (now, receiver.received)
+                    state.records[id]?.mark = (listened, receiver.received)
                 }
                 let isLaggard =
-                    rates.count >= 4 && now - record.transfer.began >= .seconds(10)
-                    && Self.rate(record) < median / 20
+                    rates.count >= 4 && listened >= Self.laggardAfter && Self.rate(record) < median / 20
                 if isStalled || isLaggard { stalled.append(record.transfer) }
             }
             return stalled
         }
         for transfer in stalled { transfer.cancel() }
-    }
-
-    /// Ends all.
-    func cancelAll() {
-        let transfers = state.withLock { $0.records.values.map(\.transfer) }
-        for transfer in transfers { transfer.cancel() }
     }
 }
 

@@ -37,17 +37,17 @@ enum WriteMode {
         {
             return known.isDirect
         }
-        guard let measured = measure(layout, device) else { return false }
+        let measured = measure(layout, device)
         // It is only a memory of a measurement: without it, the next pass measures again.
         if let bytes = try? JSONFile.bytes(of: measured) { try? Disk().write(bytes, to: layout.writeMode) }
         return measured.isDirect
     }
 
-    /// Writes the same bytes both ways; `nil` when the file system cannot do without its cache.
-    private static func measure(_ layout: StoreLayout, _ device: UInt64) -> Measurement? {
+    /// Writes the same bytes both ways. A file system that cannot do without its cache takes for ever to.
+    private static func measure(_ layout: StoreLayout, _ device: UInt64) -> Measurement {
         let block = Block()
         func microseconds(_ open: (String) -> CInt) -> Int64? {
-            let path = layout.partials.appending(".probe-\(getpid())")
+            let path = layout.partials.appending(".probe-\(UInt64.random(in: 0 ... .max))")
             defer { unlink(path.string) }
             close(Platform.create(path.string))
             let descriptor = open(path.string)
@@ -63,10 +63,8 @@ enum WriteMode {
         }
         var (direct, buffered): (Int64, Int64) = (.max, .max)
         for _ in 0..<rounds {
-            guard let one = microseconds(Platform.openDirect), let other = microseconds(Platform.openPlain) else {
-                return nil
-            }
-            (direct, buffered) = (min(direct, one), min(buffered, other))
+            direct = min(direct, microseconds(Platform.openDirect) ?? .max)
+            buffered = min(buffered, microseconds(Platform.openPlain) ?? .max)
         }
         // The page cache costs processor time, which is what a fast download lacks; so it has to be much faster to be worth it.
         return Measurement(

@@ -15,12 +15,12 @@ struct IndexStore: Sendable {
         return bytes.flatMap { $0 }.flatMap { BlockIndex($0, file: file, size: size) }
     }
 
-    /// Keeps the index of a file.
+    /// Keeps the index of a file; one that is damaged is replaced.
     ///
     /// - Throws: ``Fault`` of kind `system`.
     func keep(_ index: BlockIndex) throws {
         let path = layout.index(index.file)
-        guard DiskReader.entry(at: path) == nil else { return }
+        guard self.index(of: index.file, size: index.size) == nil else { return }
         try Disk().makeDirectory(path.removingLastComponent())
         try Disk().write(index.encoded, to: path)
     }

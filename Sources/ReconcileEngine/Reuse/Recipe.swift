@@ -33,25 +33,24 @@ struct RecipeCook: Sendable {
     /// Makes the file.
     ///
     /// - Parameter ingredient: What was fetched, verified.
-    /// - Returns: Whether all of the file was made; whether it is the right one, its hash will tell.
-    /// - Throws: `CancellationError`; ``Fault`` when the disk failed.
+    /// - Throws: `CancellationError`; ``Fault`` when the disk failed. A recipe that does not fit is no error: what it did not make
+    ///   is missing still, and whether the rest is right, the hash will tell.
     @concurrent
-    func run(_ ingredient: FilePath) async throws -> Bool {
-        guard let source = ReadableFile(ingredient) else { return false }
+    func run(_ ingredient: FilePath) async throws {
+        guard let source = ReadableFile(ingredient) else { return }
+        assembly.claimAllLocally()
         let output = Output(assembly)
         do {
             switch recipe.method {
             case .zstd: try inflate(source, output)
             case .patch(let path, let oldSize):
-                guard let old = ReadableFile(path), old.size == oldSize, try patch(old, source, output) else {
-                    return false
-                }
+                guard let old = ReadableFile(path), old.size == oldSize else { return }
+                try patch(old, source, output)
             }
         } catch is PatchFault {
-            return false
+            // Told above.
         }
         try await output.finish()
-        return assembly.hasAll
     }
 
     private func inflate(_ source: ReadableFile, _ output: Output) throws {
@@ -64,7 +63,7 @@ struct RecipeCook: Sendable {
         try decoder.finish()
     }
 
-    private func patch(_ old: ReadableFile, _ source: ReadableFile, _ output: Output) throws -> Bool {
+    private func patch(_ old: ReadableFile, _ source: ReadableFile, _ output: Output) throws {
         var reader = try PatchReader(oldSize: old.size, newSize: assembly.size)
         var position: Int64 = 0
         while let bytes = try piece(of: source, at: position) {
@@ -77,7 +76,6 @@ struct RecipeCook: Sendable {
             }
             position += Int64(bytes.count)
         }
-        return reader.isComplete
     }
 
     /// The next bytes of what was fetched; `nil` at its end.
@@ -104,13 +102,9 @@ struct RecipeCook: Sendable {
         init(_ assembly: Assembly) {
             self.assembly = assembly
             loop = MultiThreadedEventLoopGroup.singleton.any()
-            _ = assembly.claimLocally(0..<assembly.size)
         }
 
-        deinit {
-            if let block { assembly.pool.give(block) }
-            if position < assembly.size { assembly.lose(start..<assembly.size) }
-        }
+        deinit { if let block { assembly.pool.give(block) } }
 
         func take(_ bytes: UnsafeRawBufferPointer) throws {
             var rest = bytes
@@ -145,10 +139,7 @@ struct RecipeCook: Sendable {
         }
 
         func finish() async throws {
-            try closeLast()
             for future in outstanding { _ = try await future.get() }
         }
-
-        private func closeLast() throws { if position > start { try close() } }
     }
 }

@@ -10,18 +10,18 @@ struct ReuseFinder: Sendable {
         var index: BlockIndex?
         /// What is copied of it.
         var reuse: ReusePlan?
-        /// Something smaller that the file can be made of.
-        var recipe: Recipe?
-        /// Where that is fetched from.
-        var recipeLocations: [Location] = []
+        /// Something smaller that the file can be made of, and where that is fetched from.
+        var recipe: (Recipe, locations: [Location])?
         /// A file that has the same name by digest, or was hashed: all of it is here.
         var seed: FilePath?
 
-        /// Bytes that need not be fetched, beside those that an earlier download has.
-        func localBytes(of file: ReleaseFile) -> Int64 {
+        /// Bytes that need not be fetched.
+        ///
+        /// - Parameter held: Those that an earlier download has.
+        func localBytes(of file: ReleaseFile, held: Int64) -> Int64 {
             if seed != nil { return file.size }
-            if let recipe { return file.size - recipe.size }
-            return reuse?.bytes ?? 0
+            if let (recipe, _) = recipe { return max(0, file.size - recipe.size) }
+            return min(file.size, saturatingSum(held, reuse?.bytes ?? 0))
         }
     }
 
@@ -72,15 +72,14 @@ struct ReuseFinder: Sendable {
             let claims = DownloadJournal.claims(
                 in: layout.partial(file.sha256).appending("journal"), size: file.size)
             if let index = found[file.sha256]?.index {
-                let present = [0..<(claims.prefixes.last?.end ?? 0)] + claims.blocks.map(\.range)
-                let plan = ReusePlan(index, from: local, present: present.filter { !$0.isEmpty })
+                let plan = ReusePlan(index, from: local, present: claims.ranges)
                 found[file.sha256]?.reuse = plan.copies.isEmpty ? nil : plan
             }
             let rest = file.size - claims.bytes - (found[file.sha256]?.reuse?.bytes ?? 0)
-            if let aids = aids[file.sha256], let recipe = recipe(aids, for: file, cheaperThan: rest) {
-                found[file.sha256, default: Found()].recipe = recipe.0
-                found[file.sha256]?.recipeLocations =
-                    (try? source?.locations(recipe.1, recipe.0.sha256, in: release.origin.repository)) ?? []
+            if let aids = aids[file.sha256], let (recipe, kind) = recipe(aids, for: file, cheaperThan: rest),
+                let locations = try? source?.locations(kind, recipe.sha256, in: release.origin.repository)
+            {
+                found[file.sha256, default: Found()].recipe = (recipe, locations)
             }
         }
         return found

@@ -22,15 +22,14 @@ struct ReusePlan: Sendable, Hashable {
 
     /// Plans a file.
     ///
-    /// - Parameter present: Ranges that an earlier process has fetched already.
+    /// - Parameter present: Ranges that an earlier process has fetched already, ascending and apart.
     init(_ index: BlockIndex, from local: LocalBlocks, present: [Range<Int64>] = []) {
         var copies: [Copy] = []
+        var rest = present[...]
         for block in index.blocks {
-            guard let place = local[block.digest],
-                !present.contains(where: {
-                    $0.contains(block.range.lowerBound) && $0.upperBound >= block.range.upperBound
-                })
-            else { continue }
+            while let first = rest.first, first.upperBound <= block.range.lowerBound { rest.removeFirst() }
+            // What is partly here is not missing as a whole, and is fetched.
+            guard let place = local[block.digest], !(rest.first?.overlaps(block.range) ?? false) else { continue }
             if let last = copies.last, last.range.upperBound == block.range.lowerBound, last.from.path == place.path,
                 last.from.offset + Int64(last.range.count) == place.offset
             {

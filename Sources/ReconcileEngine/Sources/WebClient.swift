@@ -70,18 +70,20 @@ package struct WebClient: Sendable {
         /// The whole body, if it has no more than `limit` bytes.
         ///
         /// - Parameters:
-        ///   - seconds: How long all of it may take.
+        ///   - seconds: How long all of it may take, without the time in which `took` waits.
         ///   - took: Told of each piece; may wait.
         func body(
             limit: Int, within seconds: Int64 = 120, took: (Int) async throws -> Void = { _ in }
         ) async throws -> [UInt8]? {
-            let deadline = ContinuousClock.now + .seconds(seconds)
+            var deadline = ContinuousClock.now + .seconds(seconds)
             var bytes: [UInt8] = []
             for try await buffer in response.body {
                 guard bytes.count + buffer.readableBytes <= limit else { return nil }
                 guard ContinuousClock.now < deadline else { throw HTTPClientError.deadlineExceeded }
                 bytes += buffer.readableBytesView
+                let came = ContinuousClock.now
                 try await took(buffer.readableBytes)
+                deadline += .now - came
             }
             return bytes
         }
@@ -145,10 +147,10 @@ package struct WebClient: Sendable {
         headers.add(name: "User-Agent", value: "reconcile/\(ToolVersion.current)")
         headers.add(name: "Accept-Encoding", value: "identity")
         for (name, value) in request.headers { headers.replaceOrAdd(name: name, value: value) }
+        guard WebAddress.haveSameOrigin(first, url) else { return headers }
         if let login = NetworkLogins.current().basic(for: url.host() ?? "") {
             headers.add(name: "Authorization", value: login)
         }
-        guard WebAddress.haveSameOrigin(first, url) else { return headers }
         for (name, value) in request.secretHeaders { headers.replaceOrAdd(name: name, value: value) }
         if let token = request.token {
             headers.replaceOrAdd(name: "Authorization", value: "Bearer \(try Environment.reveal(token))")
@@ -175,7 +177,7 @@ package struct WebClient: Sendable {
     private func head(
         of message: HTTPClientRequest, from url: URL, within seconds: Int64
     ) async throws -> HTTPClientResponse {
-        let client = connections.client(for: url, .documents)
+        let client = try connections.client(for: url, .documents)
         return try await withThrowingTaskGroup(of: HTTPClientResponse?.self) { group in
             group.addTask { try await client.execute(message, deadline: .distantFuture) }
             group.addTask {

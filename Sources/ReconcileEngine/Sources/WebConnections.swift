@@ -1,7 +1,9 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOPosix
 import NIOSSL
+import ReconcileCore
 import Synchronization
 
 /// The connections of this process to web servers: kept, shared, and started when they are first needed.
@@ -20,22 +22,36 @@ final class WebConnections: Sendable {
     private struct Key: Hashable {
         let purpose: Purpose
         let proxy: Proxy?
+        /// The server, where its round trip is wanted.
+        let origin: String?
     }
 
     private let clients = Mutex<[Key: HTTPClient]>([:])
+    private let roundTrips = RoundTrips()
 
     /// The client for an address.
-    func client(for url: URL, _ purpose: Purpose) -> HTTPClient {
-        let key = Key(purpose: purpose, proxy: Proxy.forAddress(url, Environment.value))
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable` when the environment names a proxy that cannot be used.
+    func client(for url: URL, _ purpose: Purpose) throws -> HTTPClient {
+        let key = Key(
+            purpose: purpose, proxy: try Proxy.forAddress(url, Environment.value),
+            origin: purpose == .transfers ? WebAddress.origin(url) : nil)
         return clients.withLock { clients in
             if let client = clients[key] { return client }
-            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.configuration(key))
+            let client = HTTPClient(
+                eventLoopGroupProvider: .singleton, configuration: Self.configuration(key, roundTrips))
             clients[key] = client
             return client
         }
     }
 
-    private static func configuration(_ key: Key) -> HTTPClient.Configuration {
+    /// The shortest round trip to the server of an address, as the kernel measured it when connections were made; `nil` where it
+    /// does not tell, or a proxy is between.
+    func roundTrip(to address: String) -> Duration? {
+        URL(string: address).flatMap { roundTrips[WebAddress.origin($0)] }
+    }
+
+    private static func configuration(_ key: Key, _ roundTrips: RoundTrips) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .seconds(10)
@@ -50,7 +66,10 @@ final class WebConnections: Sendable {
             let authorization = proxy.credentials.map {
                 HTTPClient.Authorization.basic(username: $0.user, password: $0.password)
             }
-            configuration.proxy = .server(host: proxy.host, port: proxy.port, authorization: authorization)
+            configuration.proxy =
+                proxy.isSOCKS
+                ? .socksServer(host: proxy.host, port: proxy.port)
+                : .server(host: proxy.host, port: proxy.port, authorization: authorization)
         }
         switch key.purpose {
         case .documents: configuration.timeout.read = .seconds(30)
@@ -64,10 +83,37 @@ final class WebConnections: Sendable {
                     minimum: 16 << 10, initial: 64 << 10, maximum: 256 << 10)
                 return channel.setOption(.recvAllocator, value: sizes).flatMap {
                     channel.setOption(.maxMessagesPerRead, value: 1)
+                }.flatMap {
+                    guard key.proxy == nil, let origin = key.origin else {
+                        return channel.eventLoop.makeSucceededVoidFuture()
+                    }
+                    return roundTrips.measure(channel, origin)
                 }
             }
         }
         return configuration
+    }
+}
+
+/// What the kernel measured when connections were made.
+private final class RoundTrips: Sendable {
+    private let shortest = Mutex<[String: Duration]>([:])
+
+    subscript(origin: String) -> Duration? { shortest.withLock { $0[origin] } }
+
+    /// Notes the round trip of a new connection; one that cannot be told is not an error.
+    func measure(_ channel: any Channel, _ origin: String) -> EventLoopFuture<Void> {
+        #if os(Linux)
+            guard let provider = channel as? any SocketOptionProvider else {
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+            return provider.getTCPInfo().map { info in
+                let new = Duration.microseconds(Int64(info.tcpi_rtt))
+                self.shortest.withLock { $0[origin] = min($0[origin] ?? new, new) }
+            }.recover { _ in }
+        #else
+            return channel.eventLoop.makeSucceededVoidFuture()
+        #endif
     }
 }
 
@@ -81,22 +127,36 @@ struct Proxy: Hashable, Sendable {
     let host: String
     let port: Int
     let credentials: Credentials?
+    /// Whether it speaks SOCKS (RFC 1928), and not HTTP.
+    var isSOCKS = false
 
-    /// The proxy for an address, as the environment says it; `nil` for none.
-    static func forAddress(_ url: URL, _ variable: (String) -> String?) -> Proxy? {
+    /// The proxy for an address, as the environment says it; `nil` for none. This machine is reached without one.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceUnreachable` when it cannot be used: going past it is not what was asked for.
+    static func forAddress(_ url: URL, _ variable: (String) -> String?) throws -> Proxy? {
         let host = (url.host() ?? "").lowercased()
+        guard !WebAddress.isLoopback(host: host) else { return nil }
         let names = url.scheme?.lowercased() == "https" ? ["HTTPS_PROXY", "ALL_PROXY"] : ["HTTP_PROXY", "ALL_PROXY"]
         let exceptions = first(["NO_PROXY"], variable) ?? ""
         guard let text = first(names, variable), !isExcepted(host, port: url.port, exceptions) else { return nil }
-        guard let address = URL(string: text.contains("://") ? text : "http://\(text)"), let name = address.host(),
-            (1...65_535).contains(address.port ?? 80)
-        else { return nil }
+        let address = URL(string: text.contains("://") ? text : "http://\(text)")
+        let ports = ["http": 80, "socks5": 1080, "socks5h": 1080]
+        guard let address, let scheme = address.scheme?.lowercased(), let usual = ports[scheme],
+            let name = address.host(), (1...65_535).contains(address.port ?? usual)
+        else {
+            throw Fault(
+                .sourceUnreachable(
+                    url: WebAddress.shown(url.absoluteString),
+                    detail:
+                        "the proxy that the environment names cannot be used; it has to begin with http:// or socks5://"
+                ))
+        }
         let credentials = address.user.map {
             Credentials(
                 user: $0.removingPercentEncoding ?? $0,
                 password: address.password.map { $0.removingPercentEncoding ?? $0 } ?? "")
         }
-        return Proxy(host: name, port: address.port ?? 80, credentials: credentials)
+        return Proxy(host: name, port: address.port ?? usual, credentials: credentials, isSOCKS: scheme != "http")
     }
 
     /// The first variable that says something, also when it is written in lower case.

@@ -60,12 +60,16 @@ package struct GarbageCollector {
             }
         }
         // Where a record cannot be read, it is not known which content is needed.
-        if isCertain { items += try sweepBlobs(used) + sweepIndexes(used) }
+        if isCertain, !isDownloading { items += try sweepBlobs(used) + sweepIndexes(used) }
         items += try sweepTrash()
         try writer?.sweepSets(olderThan: Self.freshSeconds, at: now)
+        if !isDownloading { items += try sweepIncoming() }
         items += try await sweepPartials()
         return items
     }
+
+    /// Whether a pass is running that may have fetched some of its files hours ago, and waits for the others.
+    private var isDownloading: Bool { StoreLease.isHeld(reader.layout.downloading) }
 
     private func sweepBlobs(_ used: Set<String>) throws -> [Item] {
         var items: [Item] = []
@@ -122,15 +126,19 @@ package struct GarbageCollector {
         }
     }
 
+    /// Small files that nobody made blobs of.
+    private func sweepIncoming() throws -> [Item] {
+        try DiskReader.names(in: reader.layout.incoming).compactMap { name in
+            let path = reader.layout.incoming.appending(name)
+            guard let entry = DiskReader.entry(at: path), isOlder(entry, than: Self.freshSeconds) else { return nil }
+            if writer != nil { try Disk().remove(path) }
+            return Item(kind: "partial", name: String(name.prefix(12)), bytes: entry.size)
+        }
+    }
+
     /// Abandoned downloads; one that a process holds is being resumed, however old it is.
     private func sweepPartials() async throws -> [Item] {
         var items: [Item] = []
-        for name in try DiskReader.names(in: reader.layout.incoming) {
-            let path = reader.layout.incoming.appending(name)
-            guard let entry = DiskReader.entry(at: path), isOlder(entry, than: Self.freshSeconds) else { continue }
-            if writer != nil { try Disk().remove(path) }
-            items.append(Item(kind: "partial", name: String(name.prefix(12)), bytes: entry.size))
-        }
         for name in try DiskReader.names(in: reader.layout.partials)
         where name != reader.layout.incoming.lastComponent?.string {
             let path = reader.layout.partials.appending(name)

@@ -25,6 +25,7 @@ package import SystemPackage
 ///     history.db                     history, audit, source caches
 ///     format                         the store's format number
 ///     lock                           flock(2); names its holder
+///     downloading                    flock(2), shared: while it is held, content that no record names is somebody's
 /// ```
 package struct StoreLayout: Sendable, Hashable {
     /// The store's directory.
@@ -51,6 +52,7 @@ package struct StoreLayout: Sendable, Hashable {
     package var indexes: FilePath { control.appending("indexes") }
     package func index(_ file: Digest) -> FilePath { indexes.appending(file.description) }
     package var writeMode: FilePath { control.appending("write-mode") }
+    package var downloading: FilePath { control.appending("downloading") }
     package var allMemory: FilePath { control.appending("memory") }
     package var appliedPlans: FilePath { control.appending("plans.json") }
 

@@ -56,3 +56,27 @@ package final class StoreLock: Sendable {
 
     deinit { close(descriptor) }
 }
+
+/// A shared flock(2): says that something is under way which others must not disturb, for as long as somebody holds it.
+package final class StoreLease: Sendable {
+    private let descriptor: CInt
+
+    /// Takes part in a lease; `nil` where the file system knows no locks, or somebody is just looking whether it is held.
+    init?(_ path: FilePath) {
+        descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0, flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
+            if descriptor >= 0 { close(descriptor) }
+            return nil
+        }
+    }
+
+    /// Whether somebody holds it.
+    static func isHeld(_ path: FilePath) -> Bool {
+        let descriptor = open(path.string, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
+    deinit { close(descriptor) }
+}
