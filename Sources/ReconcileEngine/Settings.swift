@@ -13,17 +13,20 @@ public struct Settings: Sendable {
     public var isLocked: Bool
     /// Where everything that happens is told.
     public var events: EventHub
+    /// What pauses and limits downloads while they are under way.
+    public var downloads: DownloadControl
 
     /// The settings of this user on this machine.
     public init(
         user: String? = nil, clock: (@Sendable () -> Timestamp)? = nil, lockPatience: Duration = .seconds(10),
-        isLocked: Bool = false, events: EventHub = EventHub()
+        isLocked: Bool = false, events: EventHub = EventHub(), downloads: DownloadControl = DownloadControl()
     ) {
         self.user = user ?? Platform.user()
         self.clock = clock ?? { Timestamp(seconds: Int64(Date().timeIntervalSince1970)) }
         self.lockPatience = lockPatience
         self.isLocked = isLocked
         self.events = events
+        self.downloads = downloads
     }
 
     /// Tells everybody who listens.

@@ -31,8 +31,8 @@ public struct DownloadPolicy: Hashable, Sendable {
     public var connectionsPerHost = 16
     /// Whether large files are written past the page cache.
     public var directIO = DirectIO.auto
-    /// Memory for file content, in bytes.
-    public var memoryBytes = 40 << 20
+    /// Memory for file content on its way, in bytes, whatever the number of files and connections.
+    public var memoryBytes = 64 << 20
 
     /// Directories whose files may have the content that is wanted.
     public var seeds: [String] = []

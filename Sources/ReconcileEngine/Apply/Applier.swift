@@ -45,7 +45,7 @@ package struct Applier: Sendable {
         self.settings = settings
         self.aside = aside
         self.judge = judge
-        engine = DownloadEngine(desired.download, clock: settings.clock)
+        engine = DownloadEngine(desired.download, control: settings.downloads, clock: settings.clock)
     }
 
     private enum Preparation: Sendable {
@@ -91,8 +91,9 @@ package struct Applier: Sendable {
         var progress = Progress(queue: RolloutQueue(units, desired: desired.models) { dependencies(of: $0) })
         let fetching = units.flatMap(\.changes).filter { $0.steps.contains(.fetch) }
         let unitOf = Dictionary(units.flatMap { unit in unit.changes.map { ($0.model, unit) } }) { first, _ in first }
+        let finder = await finder(isNeeded: !fetching.isEmpty)
         await withTaskGroup(of: (Change, Prepared).self) { group in
-            for change in fetching.prefix(Self.width) { add(change, to: &group) }
+            for change in fetching.prefix(Self.width) { add(change, finder, to: &group) }
             var waiting = fetching.dropFirst(Self.width)
             for change in units.flatMap(\.changes) where !change.steps.contains(.fetch) {
                 settings.report(began(change))
@@ -102,7 +103,7 @@ package struct Applier: Sendable {
             while true {
                 while let unit = progress.queue.popFree() { await rollOut(unit, &progress) }
                 if let (change, prepared) = await group.next() {
-                    if let next = waiting.popFirst() { add(next, to: &group) }
+                    if let next = waiting.popFirst() { add(next, finder, to: &group) }
                     progress.prepared[change.model] = prepared
                     guard let unit = unitOf[change.model], isPrepared(unit, progress) else { continue }
                     progress.queue.append(unit)
@@ -126,11 +127,11 @@ package struct Applier: Sendable {
         unit.changes.allSatisfy { progress.prepared[$0.model] != nil }
     }
 
-    private func add(_ change: Change, to group: inout TaskGroup<(Change, Prepared)>) {
+    private func add(_ change: Change, _ finder: ReuseFinder, to group: inout TaskGroup<(Change, Prepared)>) {
         settings.report(began(change))
         group.addTask {
             let start = ContinuousClock.now
-            let preparation = await prepare(change)
+            let preparation = await prepare(change, finder)
             return (change, Prepared(preparation: preparation, spent: ContinuousClock.now - start))
         }
     }
@@ -141,16 +142,14 @@ package struct Applier: Sendable {
             downloadBytes: change.bytes.download)
     }
 
-    private func prepare(_ change: Change) async -> Preparation {
+    private func prepare(_ change: Change, _ finder: ReuseFinder) async -> Preparation {
         let reader = StoreReader(layout: layout)
-        let (kept, damaged) = await held(reader)
         let fetcher = Fetcher(
             reader: reader,
             downloader: Downloader(
                 layout: layout, engine: engine, holder: settings.holder, gate: gate, patience: settings.lockPatience,
                 warn: { [settings] in settings.report(.warning($0)) }),
-            sources: sources,
-            origin: desired.models[change.model]?.origin, kept: kept, damaged: damaged, report: settings.report)
+            sources: sources, finder: finder, origin: desired.models[change.model]?.origin, report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0
             var only: Set<ReleasePath>?
@@ -169,13 +168,15 @@ package struct Applier: Sendable {
         }
     }
 
-    /// All that the store keeps, of which blocks may be taken, and what of it is damaged.
-    private func held(_ reader: StoreReader) async -> ([(ModelName, Generation)], Set<FilePath>) {
+    /// Finds blocks in all that the store keeps when the pass begins, except in what is damaged.
+    private func finder(isNeeded: Bool) async -> ReuseFinder {
         var models: [ModelName: ObservedModel] = [:]
-        for name in (try? reader.modelNames()) ?? [] {
+        let reader = StoreReader(layout: layout)
+        for name in isNeeded ? (try? reader.modelNames()) ?? [] : [] {
             models[name] = try? await Observer(reader: reader).observe(name).0
         }
-        return (models.kept, models.damaged(in: layout))
+        return ReuseFinder(
+            layout: layout, generations: models.kept, damaged: models.damaged(in: layout), policy: desired.download)
     }
 
     private func rollOut(_ unit: RolloutUnit, _ progress: inout Progress) async {

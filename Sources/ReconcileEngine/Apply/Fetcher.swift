@@ -9,18 +9,14 @@ package struct Fetcher: Sendable {
     private let report: EventReporter
     /// Where the model is declared to come from.
     private let origin: Origin?
-    /// All that the store keeps, of every model.
-    private let kept: [(ModelName, Generation)]
-    /// Files of it that are damaged.
-    private let damaged: Set<FilePath>
+    private let finder: ReuseFinder
 
     init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
-        origin: Origin?, kept: [(ModelName, Generation)], damaged: Set<FilePath>,
-        report: @escaping EventReporter
+        finder: ReuseFinder, origin: Origin?, report: @escaping EventReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
-        (self.origin, self.kept, self.damaged) = (origin, kept, damaged)
+        (self.finder, self.origin) = (finder, origin)
     }
 
     /// What was fetched.
@@ -74,8 +70,6 @@ package struct Fetcher: Sendable {
                 .sourceUnreachable(
                     url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
         }
-        let finder = ReuseFinder(
-            layout: reader.layout, generations: kept, damaged: damaged, policy: downloader.policy)
         let found = try await finder.find(files, of: release, in: source)
         let store = IndexStore(layout: reader.layout)
         let wanted = try files.map { file in

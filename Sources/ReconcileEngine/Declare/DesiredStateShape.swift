@@ -63,7 +63,8 @@ package enum DesiredStateShape {
                 "directIO", .choice(DownloadPolicy.DirectIO.allCases.map(\.rawValue)),
                 "Whether large files are written past the page cache; auto measures it once for a file system.",
                 standard: "auto"),
-            Shape.Key("memory", .text(size), "Memory for file content, from 8MiB to 4GiB.", standard: "40MiB"),
+            Shape.Key(
+                "memory", .text(size), "Memory for file content on its way, from 8MiB to 4GiB.", standard: "64MiB"),
             Shape.Key(
                 "seeds", .list(.text(path)),
                 "Directories whose files are taken instead of downloaded, when their content is what is wanted."),

@@ -231,12 +231,17 @@ public struct Publisher: Sendable {
         _ body: (@escaping @Sendable (UnsafeRawBufferPointer) throws -> Void) async throws -> Int64?
     ) async throws -> FileAids.Sidecar? {
         let writer = try disk.beginFile(in: directory.appending(kind.rawValue))
-        guard let size = try await body({ try writer.append($0) }) else {
+        do {
+            guard let size = try await body({ try writer.append($0) }) else {
+                writer.discard()
+                return nil
+            }
+            let digest = try writer.finish { directory.appending(kind.rawValue).appending($0.description) }
+            return FileAids.Sidecar(sha256: digest, size: size)
+        } catch {
             writer.discard()
-            return nil
+            throw error
         }
-        let digest = try writer.finish { directory.appending(kind.rawValue).appending($0.description) }
-        return FileAids.Sidecar(sha256: digest, size: size)
     }
 
     /// Writes a sidecar under the name of its digest; nobody knows of it before the release names it.

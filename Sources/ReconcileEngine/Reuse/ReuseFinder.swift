@@ -1,9 +1,11 @@
 import ReconcileCore
+import Synchronization
 import SystemPackage
 
 /// Finds out what of wanted files is on this machine already, in any form: whole files in directories that are known to hold
-/// models, and blocks of whatever the store keeps. The plan and the fetch ask the same question and get the same answer.
-struct ReuseFinder: Sendable {
+/// models, and blocks of whatever the store keeps. The plan and the fetch ask the same question and get the same answer. It looks
+/// once, for all changes of a pass.
+final class ReuseFinder: Sendable {
     /// What was found for a file.
     struct Found: Sendable {
         /// What the file consists of.
@@ -29,6 +31,8 @@ struct ReuseFinder: Sendable {
     private let generations: [(ModelName, Generation)]
     private let damaged: Set<FilePath>
     private let seeds: Seeds
+    /// What is here, once it was needed.
+    private let local = Mutex<LocalBlocks?>(nil)
 
     /// - Parameters:
     ///   - generations: What the store keeps.
@@ -65,9 +69,7 @@ struct ReuseFinder: Sendable {
             }
             if let index { found[file.sha256, default: Found()].index = index }
         }
-        let local =
-            found.values.contains { $0.index != nil }
-            ? LocalBlocks(layout: layout, generations: generations, damaged: damaged) : LocalBlocks()
+        let local = found.values.contains { $0.index != nil } ? localBlocks() : LocalBlocks()
         for file in large where found[file.sha256]?.seed == nil {
             let claims = DownloadJournal.claims(
                 in: layout.partial(file.sha256).appending("journal"), size: file.size)
@@ -83,6 +85,14 @@ struct ReuseFinder: Sendable {
             }
         }
         return found
+    }
+
+    private func localBlocks() -> LocalBlocks {
+        local.withLock { local in
+            let blocks = local ?? LocalBlocks(layout: layout, generations: generations, damaged: damaged)
+            local = blocks
+            return blocks
+        }
     }
 
     /// The smallest of what the file can be made of, when that is less than what else would be fetched.

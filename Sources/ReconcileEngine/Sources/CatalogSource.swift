@@ -1,10 +1,12 @@
 package import ReconcileCore
+import Synchronization
 package import SystemPackage
 
 /// A catalog, in a directory or on a static web server: the same files, reached through a ``CatalogTransport``.
 package struct CatalogSource: ModelSource {
     private let name: String
     private let transport: any CatalogTransport
+    private let sidecars = Sidecars()
 
     package init(name: String, transport: any CatalogTransport) { (self.name, self.transport) = (name, transport) }
 
@@ -77,8 +79,11 @@ package struct CatalogSource: ModelSource {
     package func sidecar(
         _ kind: FileAids.Kind, _ sidecar: FileAids.Sidecar, in repository: String
     ) async throws -> [UInt8] {
-        try await transport.small(
+        if let bytes = sidecars[sidecar.sha256] { return bytes }
+        let bytes = try await transport.small(
             "\(repository)/\(kind.rawValue)/\(sidecar.sha256)", size: sidecar.size, sha256: sidecar.sha256)
+        sidecars.keep(bytes, sidecar.sha256)
+        return bytes
     }
 
     package func locations(
@@ -204,4 +209,22 @@ package struct DirectoryTransport: CatalogTransport {
     package func locations(of path: String) -> [Location] { [.file(root.pushing(FilePath(path)))] }
 
     package func shown(_ path: String) -> String { root.pushing(FilePath(path)).string }
+}
+
+/// Sidecars that were read already: the plan needs them, and then the fetch.
+private final class Sidecars: Sendable {
+    private let known = Mutex<[Digest: [UInt8]]>([:])
+
+    /// Larger ones are read again, and so many are kept.
+    private static let (largest, limit) = (8 << 20, 16)
+
+    subscript(digest: Digest) -> [UInt8]? { known.withLock { $0[digest] } }
+
+    func keep(_ bytes: [UInt8], _ digest: Digest) {
+        guard bytes.count <= Self.largest else { return }
+        known.withLock { known in
+            if known.count >= Self.limit, let other = known.keys.first { known[other] = nil }
+            known[digest] = bytes
+        }
+    }
 }

@@ -37,14 +37,10 @@ final class GrowingFile: Sendable {
 
     /// Makes the file durable under a name that depends on its digest.
     ///
-    /// - Throws: ``Fault`` of kind `system`; the file is then not there.
+    /// - Throws: ``Fault`` of kind `system`; the name is then not there.
     func finish(_ name: (Digest) -> FilePath) throws -> Digest {
         let digest = hash.withLock { $0.digest() }
-        guard Platform.synchronise(descriptor) else {
-            let fault = DiskReader.systemFault("synchronise", path)
-            discard()
-            throw fault
-        }
+        guard Platform.synchronise(descriptor) else { throw DiskReader.systemFault("synchronise", path) }
         try Disk().move(path, to: name(digest))
         return digest
     }
