@@ -83,7 +83,9 @@ let package = Package(
             dependencies: [
                 "ReconcileEngine", "ReconcileCore", "ReconcileTesting", "YAML",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
             swiftSettings: strict

@@ -33,7 +33,6 @@ package struct PatchReader: ~Copyable {
     private let gathered: Scratch
     private var gatheredBytes = 0
     private let piece: Scratch
-    private let zeros: Scratch
 
     /// How many bytes of NEW have been handed out.
     package private(set) var produced: Int64 = 0
@@ -54,7 +53,6 @@ package struct PatchReader: ~Copyable {
         self.newSize = max(newSize, 0)
         gathered = Scratch(count: PatchFormat.pieceBytes)
         piece = Scratch(count: PatchFormat.pieceBytes)
-        zeros = Scratch(count: PatchFormat.pieceBytes / 2)
     }
 
     /// Takes the next bytes of the patch, however they are cut, and hands out what they make of NEW.
@@ -176,8 +174,7 @@ extension PatchReader {
         case .xor(_, let oldOffset, let elementBytes):
             try readOld(oldOffset + done, piece)
             if mask != 0 {
-                let zeros = UnsafeRawBufferPointer(zeros.bytes)
-                BytePlanes.merge(planes, mask: mask, width: elementBytes, zeros: zeros, into: piece)
+                BytePlanes.merge(planes, mask: mask, width: elementBytes, into: piece)
             }
             try output(UnsafeRawBufferPointer(piece))
         case .fresh:

@@ -226,6 +226,8 @@ def delta():
     for number, version in enumerate(("inplace", "insert", "all"), 2):
         def update():
             install("delta", "1.0.0")
+            # What the peers copied is in the page cache; what we wrote past it is not.
+            warm(os.path.realpath(f"{DL}/r/models/m"))
             declare(f"{DL}/r", "delta", f"{number}.0.0")
         def peer(name, command):
             return Case(name, command + f" && sync -f {DL}", old, None, lambda: rm(DL))

@@ -5,79 +5,24 @@
 """
 import argparse
 import concurrent.futures
-import contextlib
+import http.client
 import os
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 
 import faults
 from downloads import TOKEN, Catalog, MiB, Workspace
 from faultserver import FaultServer, basic
 from proxy import Certificate, Proxy
-from support import expect
+from support import Nginx, await_port, expect, free_port
 
 SIZE = 48 * MiB
 DEAD = "http://127.0.0.1:9"
 HELD = "token: { env: TOKEN }"
-
-
-class Nginx(contextlib.AbstractContextManager):
-    """nginx with lines of configuration of the test's own; its log is read when it has ended."""
-
-    def __init__(self, root, lines="", certificate=None, http2=False, shared=""):
-        self.base = tempfile.mkdtemp(prefix="reconcile-nginx-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        tls = "ssl_certificate %s; ssl_certificate_key %s;" % (certificate.file, certificate.key) if certificate else ""
-        with open(os.path.join(self.base, "nginx.conf"), "w") as file:
-            file.write("""
-                daemon off; master_process off; worker_processes 1; pid %(base)s/pid; error_log %(base)s/error.log;
-                events {}
-                http {
-                    log_format l '$status $server_protocol $body_bytes_sent $connection $request_uri';
-                    access_log %(base)s/access.log l;
-                    client_body_temp_path %(base)s/b; proxy_temp_path %(base)s/p; fastcgi_temp_path %(base)s/f;
-                    uwsgi_temp_path %(base)s/u; scgi_temp_path %(base)s/s;
-                    %(shared)s
-                    server { listen 127.0.0.1:%(port)d%(ssl)s%(http2)s; root %(root)s; %(tls)s %(lines)s }
-                }""" % {"base": self.base, "port": self.port, "root": root, "ssl": " ssl" if certificate else "", "shared": shared,
-                        "http2": " http2" if http2 else "", "tls": tls, "lines": lines})
-        self.url = "%s://127.0.0.1:%d/" % ("https" if certificate else "http", self.port)
-        binary = shutil.which("nginx") or "/usr/sbin/nginx"
-        self.process = subprocess.Popen([binary, "-p", self.base, "-c", self.base + "/nginx.conf"], stderr=subprocess.DEVNULL)
-        await_port(self.port, self.process)
-
-    def end(self):
-        """Ends it, and returns what it wrote of each request for a model file: (status, protocol, bytes, connection)."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        with open(os.path.join(self.base, "access.log")) as file:
-            rows = [line.split(" ", 4) for line in file.read().splitlines()]
-        self.documents = {r[1] for r in rows if r[4].endswith(".json")}
-        return [(int(r[0]), r[1], int(r[2]), r[3]) for r in rows if r[4].endswith("model.bin")]
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.base, ignore_errors=True)
-
-
-def await_port(port, process):
-    for _ in range(200):
-        expect(process.poll() is None, "the server ended at once")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.02)
 
 
 def works(work, env=None, limit=90):
@@ -174,6 +119,43 @@ def test_nginx_killed(setting):
         works(work)
         after = sum(row[2] for row in fast.end())
         expect(before + after <= SIZE + 16 * 2 * MiB, "%d bytes before the kill and %d after it, for %d" % (before, after, SIZE))
+
+
+def test_registry(setting):
+    """Docker's registry: the catalog redirects to a blob of it, which comes in ranges."""
+    path = os.path.join(setting.base, "registry.yml")
+    port = free_port()
+    with open(path, "w") as file:
+        file.write("version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: %s/registry } }\n"
+                   "http: { addr: '127.0.0.1:%d' }\n" % (setting.base, port))
+    registry = subprocess.Popen(["docker-registry", "serve", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                env=dict(os.environ, OTEL_TRACES_EXPORTER="none"))
+    try:
+        await_port(port, registry)
+        blob = "http://127.0.0.1:%d%s" % (port, push(port, setting.catalog.digests["model.bin"], setting.catalog.files["model.bin"]))
+        with FaultServer(setting.root, lambda x: x.redirect(blob), only="*model.bin") as server, setting.workspace() as work:
+            work.declare(server.url)
+            works(work)
+            expect(server.bytes_sent("model.bin") < MiB, "the model did not come from the registry")
+    finally:
+        registry.terminate()
+        registry.wait()
+
+
+def push(port, digest, data):
+    """Puts bytes into a registry in one piece (OCI distribution specification, “Pushing blobs”), and returns their path there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("POST", "/v2/models/blobs/uploads/")
+    place = connection.getresponse()
+    place.read()
+    target = urllib.parse.urlsplit(place.headers["Location"])
+    connection.request("PUT", "%s?%s&digest=sha256:%s" % (target.path, target.query, digest), data,
+                       {"Content-Type": "application/octet-stream"})
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    expect(answer.status == 201, "the registry did not take the blob: %d" % answer.status)
+    return "/v2/models/blobs/sha256:" + digest
 
 
 def test_python(setting):

@@ -361,7 +361,7 @@ private let mebibyte: Int64 = 1 << 20
 }
 
 /// SplitMix64: the same numbers in every run.
-private struct SeededRandom: RandomNumberGenerator {
+struct SeededRandom: RandomNumberGenerator {
     var state: UInt64
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15

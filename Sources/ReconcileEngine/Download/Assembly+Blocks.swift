@@ -87,6 +87,10 @@ extension Assembly {
         done(.success(.taken))
     }
 
+    /// Whether bytes are to be checked by the index: if they come early, or the hash has time. Of what comes in order the hash of
+    /// the whole file will tell.
+    func isWorthChecking(from start: Int64) -> Bool { isIdle || state.withLock { $0.runEnd != start } }
+
     private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
         range.lowerBound >= state.frontier
             && !state.waiting.contains { $0.key < range.upperBound && range.lowerBound < $0.value.end }

@@ -34,6 +34,7 @@ struct BlockIndex: Sendable, Hashable {
     /// An index of these blocks.
     init(file: Digest, lengths: [Int64], digests: [Digest]) {
         self.file = file
+        largest = lengths.max() ?? 0
         var position: Int64 = 0
         blocks = zip(lengths, digests).map { length, digest in
             defer { position += length }
@@ -45,7 +46,7 @@ struct BlockIndex: Sendable, Hashable {
     var size: Int64 { blocks.last?.range.upperBound ?? 0 }
 
     /// The bytes of the largest block.
-    var largest: Int64 { blocks.reduce(0) { max($0, Int64($1.range.count)) } }
+    let largest: Int64
 
     // MARK: Look-up
 
@@ -57,6 +58,12 @@ struct BlockIndex: Sendable, Hashable {
             if blocks[middle].range.upperBound <= offset { low = middle + 1 } else { high = middle }
         }
         return low
+    }
+
+    /// The block that holds a byte; `nil` behind the end.
+    func block(holding offset: Int64) -> Block? {
+        let place = place(of: offset)
+        return place < blocks.count ? blocks[place] : nil
     }
 
     /// The last place at or before an offset where a block ends.

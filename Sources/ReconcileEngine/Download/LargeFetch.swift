@@ -86,6 +86,8 @@ final class LargeFetch: Sendable {
         var growth: (at: ContinuousClock.Instant, bytes: Int64, rate: Double)?
         var ending: Ending?
         var mustRestart = false
+        /// Connections that fell silent since the last one was begun.
+        var silent = 0
     }
 
     private typealias Group = TaskGroup<Event>
@@ -223,7 +225,6 @@ final class LargeFetch: Sendable {
         guard course.ending == nil, !course.mustRestart, !remote.known.ignoresRanges, now >= course.quietUntil,
             remote.known.latency != nil, assembly.isIdle, assembly.canShare
         else { return }
-        let limit = min(engine.slots.limit, max(1, engine.pool.capacity / 2))
         if course.active.count >= course.target {
             guard isWorthwhile(&course, now), course.target < limit else { return }
             course.previous = course.target
@@ -234,6 +235,9 @@ final class LargeFetch: Sendable {
             start(&course, &group, hasSlot: true)
         }
     }
+
+    /// Connections that there are blocks for, at most.
+    private var limit: Int { min(engine.slots.limit, max(1, engine.pool.capacity / 2)) }
 
     private var isFar: Bool {
         let known = remote.known
@@ -296,6 +300,7 @@ final class LargeFetch: Sendable {
                 course.ending = .silent(
                     Fault(.sourceUnreachable(url: remote.request.shown, detail: WebClient.timedOut)))
             } else {
+                course.silent += 1
                 passing(WebClient.timedOut, nil, elapsed, &course, &group)
             }
         case .connection(let detail): passing(detail, nil, elapsed, &course, &group)
@@ -317,7 +322,9 @@ final class LargeFetch: Sendable {
             course.quietUntil = .now + (wait ?? .seconds(5))
             return
         }
-        course.target = 1
+        // One that brings some bytes and then falls silent brings more of them over more connections.
+        course.target = hasProgressed ? max(1, min(limit, 2 * course.silent)) : 1
+        course.silent = 0
         let fault = Fault(.sourceUnreachable(url: remote.request.shown, detail: detail))
         if detail == WebClient.connectionRefused, !hasProgressed {
             course.ending = .failed(fault)

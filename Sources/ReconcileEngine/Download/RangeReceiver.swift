@@ -81,6 +81,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     private let report: @Sendable (Int) -> Void
     private let validator: Validator
     private let state: Mutex<State>
+    private let check: Mutex<PieceCheck?>
 
     /// - Parameters:
     ///   - flight: What was asked for.
@@ -91,6 +92,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     ) {
         self.allowance = allowance
         (self.id, self.assembly, self.validator, self.bucket, self.report) = (id, assembly, validator, bucket, report)
+        check = Mutex(PieceCheck(assembly.index))
         asked = isRange ? flight.position..<flight.end : nil
         state = Mutex(State(start: flight.position, position: flight.position, advanced: flight.position))
     }
@@ -233,6 +235,12 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             return (state.block, state.start..<state.position)
         }
         guard let block else { return nil }
+        guard isRight(block, range) else {
+            state.withLock { $0.outstanding -= 1 }
+            assembly.pool.give(block)
+            assembly.lose(range)
+            return refuse(.wrongBytes, on: loop)
+        }
         assembly.absorb(block, range) { self.settled($0) }
         let limit = allowance()
         return state.withLock { state in
@@ -241,6 +249,17 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             state.resume = promise
             state.stopListening()
             return promise.futureResult
+        }
+    }
+
+    /// Checks a block of the index that is longer than a piece of memory, as far as it came.
+    private func isRight(_ block: Block, _ range: Range<Int64>) -> Bool {
+        check.withLock { check in
+            guard check != nil else { return true }
+            let isWanted = assembly.isWorthChecking(from: range.lowerBound)
+            return assembly.withBytes(of: block, range) {
+                check?.take($0, at: range.lowerBound, isWanted: isWanted) ?? true
+            }
         }
     }
 

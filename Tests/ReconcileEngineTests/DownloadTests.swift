@@ -1,0 +1,147 @@
+import Foundation
+import ReconcileCore
+import ReconcileTesting
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import ReconcileEngine
+
+private let mebibyte = 1 << 20
+
+/// Reproducible bytes.
+private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
+    var random = SeededRandom(state: seed)
+    return (0..<count / 8).flatMap { _ in withUnsafeBytes(of: random.next()) { Array($0) } }
+}
+
+@Suite struct `A program that steers downloads` {
+    private let content = bytes(24 * mebibyte)
+
+    /// What a test has: a store, a file on a server, and what steers its download.
+    private struct Bench {
+        let work: Workspace
+        let file: ReleaseFile
+        let server: LoopbackServer
+        let control = DownloadControl()
+        let received = Received()
+
+        init(_ content: [UInt8]) async throws {
+            work = try Workspace()
+            server = try await LoopbackServer(content)
+            file = ReleaseFile(
+                path: try #require(ReleasePath("model.bin")), size: Int64(content.count),
+                sha256: Hashing.digest(of: content))
+        }
+
+        var layout: StoreLayout { StoreLayout(root: FilePath(work.url("store").path())) }
+
+        /// Fetches the file with an engine of its own, as another process would.
+        func fetch() async throws -> Int64 {
+            let engine = DownloadEngine(DownloadPolicy(), control: control, clock: { Timestamp(seconds: 0) })
+            let location = Location.web(url: server.url, shown: server.url, token: nil, allowsInsecure: false)
+            return try await Downloader(layout: layout, engine: engine, holder: "test").fetch(
+                [Downloader.Wanted(file, from: [location])]
+            ) { received.add($1) }
+        }
+
+        var isHere: Bool { DiskReader.entry(at: layout.blob(file.sha256)) != nil }
+    }
+
+    private final class Received: Sendable {
+        private let count = Mutex(0)
+        var bytes: Int { count.withLock { $0 } }
+        func add(_ more: Int) { count.withLock { $0 += more } }
+    }
+
+    @Test func `pauses and resumes them`() async throws {
+        let bench = try await Bench(content)
+        bench.control.pause()
+        async let fetched = bench.fetch()
+        try await Task.sleep(for: .seconds(1))
+        // What was in sockets has come; nothing more was asked for.
+        #expect(bench.received.bytes < 4 * mebibyte && !bench.isHere)
+        bench.control.resume()
+        #expect(try await fetched == bench.file.size)
+        #expect(bench.isHere)
+    }
+
+    @Test func `limits them, and takes the limit away`() async throws {
+        let bench = try await Bench(content)
+        bench.control.limit(to: 1 << 20)
+        let start = ContinuousClock.now
+        async let fetched = bench.fetch()
+        try await Task.sleep(for: .seconds(1.5))
+        #expect(bench.received.bytes < 8 * mebibyte && !bench.isHere)
+        bench.control.limit(to: nil)
+        #expect(try await fetched == bench.file.size)
+        #expect(ContinuousClock.now - start < .seconds(15))
+    }
+
+    @Test func `cancels them, and keeps what came`() async throws {
+        let bench = try await Bench(content)
+        bench.control.limit(to: 8 << 20)
+        let task = Task { try await bench.fetch() }
+        while bench.received.bytes < 12 * mebibyte { try await Task.sleep(for: .milliseconds(10)) }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(!bench.isHere)
+        bench.control.followPolicy()
+        bench.control.limit(to: nil)
+        let rest = try await bench.fetch()
+        #expect(rest < bench.file.size - 2 * Int64(mebibyte) && bench.isHere)
+    }
+}
+
+@Suite struct `A check of long blocks` {
+    private let content = bytes(7 * mebibyte)
+
+    private func check() throws -> PieceCheck {
+        let lengths: [Int64] = [3, 3, 1].map { $0 * Int64(mebibyte) }
+        var position = 0
+        let digests = lengths.map { length in
+            defer { position += Int(length) }
+            return Hashing.digest(of: Array(content[position..<position + Int(length)]))
+        }
+        return try #require(
+            PieceCheck(BlockIndex(file: Hashing.digest(of: content), lengths: lengths, digests: digests)))
+    }
+
+    /// Takes the file in pieces of one mebibyte, from one of them on; tells which were found wrong.
+    private func wrong(_ content: [UInt8], from first: Int = 0, isWanted: Bool = true) throws -> [Int] {
+        var check = try check()
+        return (first..<7).filter { piece in
+            let start = piece * mebibyte
+            return !content[start..<start + mebibyte].withUnsafeBytes {
+                check.take($0, at: Int64(start), isWanted: isWanted)
+            }
+        }
+    }
+
+    @Test func `finds nothing in the right file`() throws { #expect(try wrong(content) == []) }
+
+    @Test func `finds a wrong byte at the end of its block`() throws {
+        var changed = content
+        changed[4 * mebibyte] ^= 1
+        #expect(try wrong(changed) == [5])
+    }
+
+    @Test func `begins at the next block when it begins in the middle of one`() throws {
+        var changed = content
+        changed[mebibyte] ^= 1
+        #expect(try wrong(changed, from: 1) == [])
+        changed[6 * mebibyte + 5] ^= 1
+        #expect(try wrong(changed, from: 1) == [6])
+    }
+
+    @Test func `is left out where the hash of the file will tell`() throws {
+        var changed = content
+        changed[0] ^= 1
+        #expect(try wrong(changed, isWanted: false) == [])
+    }
+
+    @Test func `is not made for blocks that memory holds`() {
+        let index = BlockIndex(file: Hashing.digest(of: "f"), lengths: [5], digests: [Hashing.digest(of: "b")])
+        #expect(PieceCheck(index) == nil && PieceCheck(nil) == nil)
+    }
+}
