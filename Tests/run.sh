@@ -18,7 +18,7 @@ for test in schema readme input http silero watch kill; do
     echo "== Tests/Integration/test_$test.py"
     python3 "Tests/Integration/test_$test.py"
 done
-for test in "faultserver" "download --fast" "resume --kills 40" "servers" "delta"; do
+for test in "faultserver" "download" "resume --kills 40" "servers" "delta"; do
     echo "== Tests/Integration/test_$test"
     # shellcheck disable=SC2086
     (set -- $test && name="$1" && shift && python3 "Tests/Integration/test_$name.py" "$@")

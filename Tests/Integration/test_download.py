@@ -114,10 +114,10 @@ CASES = [
     Case("endless body, no length",                     faults.endless,                            EITHER),
     Case("endless body in chunks",                      faults.endless_chunked,                    EITHER),
 
-    Case("silence",                                     faults.silent,                             FAILS, limit=600, slow=True),
-    Case("a head, then silence",                        faults.head_only,                          FAILS, limit=600, slow=True),
-    Case("silence after 400 kB of each answer",         with_(faults.silent_after, count=400_000), EITHER, limit=600, slow=True),
-    Case("one byte a second",                           faults.trickle,                            FAILS, limit=600, slow=True),
+    Case("silence",                                     faults.silent,                             FAILS, limit=240, slow=True),
+    Case("a head, then silence",                        faults.head_only,                          FAILS, limit=240, slow=True),
+    Case("silence after 400 kB of each answer",         with_(faults.silent_after, count=400_000), EITHER, limit=240, slow=True),
+    Case("one byte a second",                           faults.trickle,                            FAILS, limit=240, slow=True),
     Case("one byte a second on the first connection",   faults.first_trickles,                     WORKS, limit=90, slow=True),
 
     Case("503 twice",                                   with_(status, code=503, times=2),          WORKS),
@@ -165,7 +165,7 @@ CASES = [
     Case("index: one bit wrong",                        with_(flip, at=9),                         WORKS, **BLOCKS),
     Case("index: a page instead",                       faults.html_page,                          WORKS, **BLOCKS),
     Case("index: endless",                              faults.endless,                            WORKS, **BLOCKS),
-    Case("index: silence",                              faults.silent,                             WORKS, limit=600, slow=True, **BLOCKS),
+    Case("index: silence",                              faults.silent,                             WORKS, limit=240, slow=True, **BLOCKS),
 ]
 
 

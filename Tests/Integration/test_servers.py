@@ -48,7 +48,7 @@ def nginx_serves(setting, lines="", tls=False, http2=False, shared="", account=N
         works(work, dict({"SSL_CERT_FILE": setting.certificate.authority} if tls else {},
                          **({"NETRC": setting.netrc(account)} if account else {})))
         rows = server.end()
-        expect(sum(row[2] for row in rows if row[0] in (200, 206)) <= SIZE + 16 * 2 * MiB, "more was fetched than the file: %s" % rows)
+        expect(sum(row[2] for row in rows if row[0] in (200, 206)) <= SIZE + 2 * MiB, "more was fetched than the file: %s" % rows)
         check(rows, server.documents)
 
 
@@ -118,7 +118,7 @@ def test_nginx_killed(setting):
         work.declare(fast.url)
         works(work)
         after = sum(row[2] for row in fast.end())
-        expect(before + after <= SIZE + 16 * 2 * MiB, "%d bytes before the kill and %d after it, for %d" % (before, after, SIZE))
+        expect(before + after <= SIZE + 2 * MiB, "%d bytes before the kill and %d after it, for %d" % (before, after, SIZE))
 
 
 def test_registry(setting):

@@ -67,13 +67,7 @@ public struct ZoneRules: Hashable, Sendable {
         return before == 0 ? first : transitions[before - 1].offset
     }
 
-    /// By bisection.
     private func countOfTransitions(upTo moment: Timestamp) -> Int {
-        var (low, high) = (0, transitions.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if transitions[middle].at <= moment { low = middle + 1 } else { high = middle }
-        }
-        return low
+        transitions.firstPlace { $0.at > moment }
     }
 }

@@ -51,14 +51,7 @@ struct BlockIndex: Sendable, Hashable {
     // MARK: Look-up
 
     /// The index of the block that holds a byte.
-    private func place(of offset: Int64) -> Int {
-        var (low, high) = (0, blocks.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if blocks[middle].range.upperBound <= offset { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
+    private func place(of offset: Int64) -> Int { blocks.firstPlace { $0.range.upperBound > offset } }
 
     /// The block that holds a byte; `nil` behind the end.
     func block(holding offset: Int64) -> Block? {

@@ -119,14 +119,7 @@ struct RangeBook: Sendable {
     }
 
     /// The place of the first missing range that ends behind an offset.
-    private func place(endingAfter offset: Int64) -> Int {
-        var (low, high) = (0, missing.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if missing[middle].upperBound <= offset { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
+    private func place(endingAfter offset: Int64) -> Int { missing.firstPlace { $0.upperBound > offset } }
 
     /// Takes bytes out that come in another way.
     ///

@@ -58,16 +58,9 @@ extension WebClient {
             remaining -= 1
             let address = file.known.target ?? file.request.url
             let receiver = makeReceiver()
+            defer { note(receiver, of: file, at: address) }
             do {
                 let ending = try await run(file.request, at: address, range, on: loop, receiver, began)
-                if let latency = receiver.latency {
-                    // The first answer is later by the making of the connection.
-                    file.learn {
-                        $0.latency = min($0.latency ?? latency, latency)
-                        $0.roundTrip = connections.roundTrip(to: address)
-                        $0.answers += 1
-                    }
-                }
                 guard case .redirect(let location) = ending else { return }
                 let next = try redirected(file.request, from: address, to: location)
                 file.learn { $0.target = next }
@@ -81,6 +74,16 @@ extension WebClient {
             }
         }
         throw Fault(.sourceUnreachable(url: file.request.shown, detail: "it redirects more than 10 times"))
+    }
+
+    /// Notes how far away a server is; also that of an answer which failed later.
+    private func note(_ receiver: RangeReceiver, of file: RemoteFile, at address: String) {
+        guard let latency = receiver.latency else { return }
+        file.learn {
+            $0.latency = min($0.latency ?? latency, latency)
+            $0.roundTrip = connections.roundTrip(to: address)
+            $0.answers += 1
+        }
     }
 
     private func run(
