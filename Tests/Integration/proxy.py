@@ -70,6 +70,30 @@ class Proxy:
                 (server if ready is client else client).sendall(data)
 
 
+class SocksProxy(Proxy):
+    """A SOCKS proxy of version 5 (RFC 1928): CONNECT by name or IPv4 address, without a password."""
+
+    def __init__(self, hosts=None):
+        super().__init__(hosts)
+        self.url = self.url.replace("http://", "socks5://")
+
+    def serve(self, client):
+        with client, client.makefile("rb") as stream:
+            try:
+                _, methods = stream.read(2)
+                stream.read(methods)
+                client.sendall(b"\x05\x00")
+                _, _, _, kind = stream.read(4)
+                host = stream.read(stream.read(1)[0]).decode() if kind == 3 else socket.inet_ntoa(stream.read(4))
+                port = int.from_bytes(stream.read(2), "big")
+                self.log.append(("SOCKS", "%s:%d" % (host, port), {}))
+                with socket.create_connection(self.hosts.get(host, (host, port))) as server:
+                    client.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
+                    self.pump(client, server)
+            except (OSError, ValueError, IndexError):
+                pass
+
+
 class Certificate:
     """A certificate for loopback and models.test, signed by an authority of our own: `authority` is that one's file."""
 

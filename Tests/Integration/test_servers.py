@@ -17,7 +17,7 @@ import urllib.parse
 import faults
 from downloads import TOKEN, Catalog, MiB, Workspace
 from faultserver import FaultServer, basic
-from proxy import Certificate, Proxy
+from proxy import Certificate, Proxy, SocksProxy
 from support import Nginx, await_port, expect, free_port
 
 SIZE = 48 * MiB
@@ -231,6 +231,15 @@ def test_https_proxy(setting):
 def test_proxy_password(setting):
     """A proxy with a user and a password in its address."""
     through_proxy(setting, "HTTPS_PROXY", tls=True, user="eve:pr0xy@")
+
+
+def test_socks_proxy(setting):
+    """ALL_PROXY with a SOCKS proxy, which resolves the name."""
+    with FaultServer(setting.root) as server, setting.workspace() as work, \
+            SocksProxy({"models.test": ("127.0.0.1", server.port)}) as proxy:
+        work.declare("http://models.test/", source="allowInsecure: true")
+        works(work, {"ALL_PROXY": proxy.url})
+        expect({row[1] for row in proxy.log} == {"models.test:80"}, "the proxy was asked for %s" % proxy.log)
 
 
 def test_this_machine(setting):

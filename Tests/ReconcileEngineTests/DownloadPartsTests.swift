@@ -57,11 +57,28 @@ private let mebibyte: Int64 = 1 << 20
         #expect(book.flights[0]?.end == 32 * mebibyte)
     }
 
-    @Test func `divides what is left so that all connections end together`() {
+    @Test func `gives several connections half of an even share first, and then less and less`() {
+        var book = RangeBook(missing: [0..<128 * mebibyte])
+        for id in 0..<16 { _ = book.next(for: id, wanted: 32 * mebibyte, connections: 16, rates: [:]) }
+        let lengths = book.flights.sorted { $0.key < $1.key }.map { $0.value.end - $0.value.position }
+        #expect(lengths.first == 4 * mebibyte)
+        #expect(zip(lengths, lengths.dropFirst()).allSatisfy { $0 >= $1 })
+        #expect(book.missingBytes > 48 * mebibyte)
+    }
+
+    @Test func `gives one connection alone as much as a request should bring`() {
         var book = RangeBook(missing: [0..<64 * mebibyte])
-        for id in 0..<16 { _ = book.next(for: id, wanted: 32 * mebibyte, connections: 16 - id, rates: [:]) }
-        #expect(book.missing.isEmpty)
-        #expect(Set(book.flights.values.map { $0.end - $0.position }) == [4 * mebibyte])
+        _ = book.next(for: 0, wanted: 99 * mebibyte, connections: 1, rates: [:])
+        #expect(book.flights[0]?.end == 32 * mebibyte)
+    }
+
+    @Test func `splits so that both end together`() throws {
+        var book = RangeBook(missing: [0..<32 * mebibyte])
+        _ = book.next(for: 0, wanted: 32 * mebibyte, connections: 1, rates: [:])
+        // One brings a mebibyte a second, the other three.
+        let next = book.next(for: 1, wanted: 6 * mebibyte, connections: 2, rates: [0: Double(mebibyte)])
+        let taken = try #require(next)
+        #expect(taken.position == 8 * mebibyte && taken.end == 32 * mebibyte)
     }
 
     @Test func `takes out and puts back any bytes`() {

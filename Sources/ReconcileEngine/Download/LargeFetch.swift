@@ -40,8 +40,6 @@ final class LargeFetch: Sendable {
     private static let farAtFirst = Duration.milliseconds(60)
     /// How often it is looked how things go.
     private static let tick = Duration.milliseconds(50)
-    /// How long a request should take: long against the way to the server, short against a change of speed.
-    private static let requestSeconds = 2.0
     /// Bytes per second of all downloads at which the machine, not the network, is what is slow.
     private static let fast = 150e6
     /// Blocks of one connection on their way to disk and hash, at most.
@@ -100,6 +98,7 @@ final class LargeFetch: Sendable {
         var course = Course(persistence: Persistence(attempts: attempts), best: assembly.present)
         await withTaskGroup(of: Event.self) { group in
             start(&course, &group)
+            grow(&course, &group)
             group.addTask { await Self.ticked() }
             while course.ending == nil || !course.active.isEmpty, let event = await group.next() {
                 switch event {
@@ -171,7 +170,7 @@ final class LargeFetch: Sendable {
     }
 
     private func nextFlight(_ id: Int, _ rate: Double?) throws -> RangeBook.Flight? {
-        let wanted = rate.map { Int64($0 * Self.requestSeconds) } ?? 4 * RangeBook.smallest
+        let wanted = rate.map { Int64($0 * RangeBook.requestSeconds) } ?? 4 * RangeBook.smallest
         guard
             let flight = assembly.next(
                 for: id, wanted: wanted, connections: sharing.withLock { $0 }, rates: watch.rates)
@@ -195,7 +194,8 @@ final class LargeFetch: Sendable {
             try await engine.client.transfer(remote, isRange ? flight.position..<flight.end : nil, on: loop) {
                 RangeReceiver(
                     id: id, flight: flight, isRange: isRange, assembly: assembly, validator: remote.validator,
-                    bucket: engine.bucket, allowance: allowance, report: report)
+                    bucket: engine.bucket, allowance: allowance, answered: remote.answered,
+                    report: report)
             } began: { transfer in
                 watch.add(id, transfer)
             }
@@ -223,10 +223,10 @@ final class LargeFetch: Sendable {
     private func grow(_ course: inout Course, _ group: inout Group) {
         let now = ContinuousClock.now
         guard course.ending == nil, !course.mustRestart, !remote.known.ignoresRanges, now >= course.quietUntil,
-            remote.known.latency != nil, assembly.isIdle, assembly.canShare
+            let isFar, assembly.isIdle, assembly.canShare
         else { return }
         if course.active.count >= course.target {
-            guard isWorthwhile(&course, now), course.target < limit else { return }
+            guard isWorthwhile(&course, now, isFar: isFar), course.target < limit else { return }
             course.previous = course.target
             course.target = isFar ? limit : min(limit, course.target * 2)
         }
@@ -239,16 +239,19 @@ final class LargeFetch: Sendable {
     /// Connections that there are blocks for, at most.
     private var limit: Int { min(engine.slots.limit, max(1, engine.pool.capacity / 2)) }
 
-    private var isFar: Bool {
+    /// Whether the server is far; `nil` until anything tells.
+    private var isFar: Bool? {
         let known = remote.known
-        if let roundTrip = known.roundTrip { return roundTrip >= Self.far }
-        return known.latency ?? .zero >= (known.answers > 1 ? Self.far : Self.farAtFirst)
+        if let roundTrip = engine.client.connections.roundTrip(to: known.target ?? remote.request.url) {
+            return roundTrip >= Self.far
+        }
+        return known.latency.map { $0 >= (known.answers > 1 ? Self.far : Self.farAtFirst) }
     }
 
     /// Whether more connections are to be tried: at once when the server is far, else when each brings little, and the last
     /// ones brought more. If they did not, they end after what they fetch now: ranges beside each other cost more than one
     /// after the other.
-    private func isWorthwhile(_ course: inout Course, _ now: ContinuousClock.Instant) -> Bool {
+    private func isWorthwhile(_ course: inout Course, _ now: ContinuousClock.Instant, isFar: Bool) -> Bool {
         let bytes = engine.bucket.total
         if course.previous == nil, isFar { return true }
         guard let last = course.growth else {

@@ -13,11 +13,13 @@ struct RangeBook: Sendable {
         var end: Int64
     }
 
-    /// The smallest range that is asked for, unless less is missing; and what a slow one is not split below.
+    /// The smallest range that is asked for, unless less is missing; a slow one is not split when it has less to bring.
     static let smallest: Int64 = 1 << 20
     /// The largest range that is asked for at once.
     static let largest: Int64 = 32 << 20
 
+    /// How long a request should take: long against the way to the server, short against a change of speed.
+    static let requestSeconds = 2.0
     private static let patienceSeconds = 0.5
 
     private(set) var missing: [Range<Int64>]
@@ -42,12 +44,13 @@ struct RangeBook: Sendable {
     /// Gives a connection what to fetch next: the first missing bytes, or else half of what the slowest still has to bring.
     ///
     /// - Parameters:
-    ///   - wanted: How many bytes the connection brings in a fitting time.
+    ///   - wanted: How many bytes the connection brings in ``requestSeconds``.
     ///   - connections: How many share what is missing, so that they end together.
     ///   - rates: Bytes per second of each flight, for the choice of the slowest.
     mutating func next(for id: Int, wanted: Int64, connections: Int, rates: [Int: Double]) -> Flight? {
-        guard let first = missing.first else { return isWhole ? nil : steal(for: id, rates: rates) }
-        let even = missingBytes / Int64(max(1, connections))
+        guard let first = missing.first else { return isWhole ? nil : steal(for: id, wanted: wanted, rates: rates) }
+        // Several get half of what would be even: who is done early takes of the rest, and nobody is left with much at the end.
+        let even = missingBytes / Int64(connections > 1 ? 2 * connections : 1)
         let share = (even + Self.smallest - 1) / Self.smallest * Self.smallest
         let length = min(Int64(first.count), max(Self.smallest, min(wanted, share, Self.largest)))
         // Ranges end where blocks do, and no crumb is left behind that would be a request of its own.
@@ -60,13 +63,14 @@ struct RangeBook: Sendable {
         return flight
     }
 
-    private mutating func steal(for id: Int, rates: [Int: Double]) -> Flight? {
+    /// Takes over the tail of the one that would be done last, so that both end together.
+    private mutating func steal(for id: Int, wanted: Int64, rates: [Int: Double]) -> Flight? {
         func secondsLeft(_ other: Int, _ flight: Flight) -> Double {
             Double(flight.end - flight.position) / max(1, rates[other] ?? 1)
         }
         // What comes soon anyway is not worth the connection that a split costs.
         let victims = flights.filter {
-            $0.value.end - $0.value.position >= 2 * Self.smallest
+            $0.value.end - $0.value.position >= Self.smallest
                 && rates[$0.key] != nil && secondsLeft($0.key, $0.value) > Self.patienceSeconds
         }
         guard
@@ -74,7 +78,10 @@ struct RangeBook: Sendable {
                 (secondsLeft($0.key, $0.value), $0.key) < (secondsLeft($1.key, $1.value), $1.key)
             })
         else { return nil }
-        let middle = cut(flight.position + (flight.end - flight.position) / 2 + Self.smallest)
+        let (left, theirs) = (Double(flight.end - flight.position), max(1, rates[victim] ?? 1))
+        let kept = Int64(left * theirs / (theirs + max(1, Double(wanted) / Self.requestSeconds)))
+        var middle = cut(flight.position + kept)
+        if middle <= flight.position { middle = cut(flight.position + Self.smallest) }
         guard middle > flight.position, middle < flight.end else { return nil }
         flights[victim]?.end = middle
         let taken = Flight(position: middle, end: flight.end)

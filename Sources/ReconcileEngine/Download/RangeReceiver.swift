@@ -54,7 +54,6 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         /// How long bytes were waited for before that.
         var listened = Duration.zero
         var lastByte = ContinuousClock.now
-        var latency: Duration?
         var received = 0
 
         mutating func listen() {
@@ -79,6 +78,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     /// Blocks of this connection that the journal need not vouch for yet: what a kill may cost.
     private let allowance: @Sendable () -> Int
     private let report: @Sendable (Int) -> Void
+    private let answered: @Sendable (Duration) -> Void
     private let validator: Validator
     private let state: Mutex<State>
     private let check: Mutex<PieceCheck?>
@@ -86,11 +86,13 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     /// - Parameters:
     ///   - flight: What was asked for.
     ///   - isRange: Whether it was asked for as a range; the whole file otherwise.
+    ///   - answered: Told of the head, and how long after the question it came.
     init(
         id: Int, flight: RangeBook.Flight, isRange: Bool, assembly: Assembly, validator: Validator,
-        bucket: TokenBucket, allowance: @escaping @Sendable () -> Int, report: @escaping @Sendable (Int) -> Void
+        bucket: TokenBucket, allowance: @escaping @Sendable () -> Int,
+        answered: @escaping @Sendable (Duration) -> Void, report: @escaping @Sendable (Int) -> Void
     ) {
-        self.allowance = allowance
+        (self.allowance, self.answered) = (allowance, answered)
         (self.id, self.assembly, self.validator, self.bucket, self.report) = (id, assembly, validator, bucket, report)
         check = Mutex(PieceCheck(assembly.index))
         asked = isRange ? flight.position..<flight.end : nil
@@ -101,10 +103,11 @@ final class RangeReceiver: HTTPClientResponseDelegate {
 
     func didReceiveHead(task: HTTPClient.Task<Ending>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
         let loop = task.eventLoop
-        state.withLock {
-            $0.latency = .now - $0.lastByte
-            $0.lastByte = .now
+        let latency = state.withLock { state in
+            defer { state.lastByte = .now }
+            return ContinuousClock.now - state.lastByte
         }
+        answered(latency)
         if (300..<400).contains(head.status.code), let target = head.headers.first(name: "Location") {
             state.withLock { $0.redirect = target }
             return loop.makeSucceededVoidFuture()
@@ -322,7 +325,4 @@ final class RangeReceiver: HTTPClientResponseDelegate {
 
     /// Bytes of the body so far.
     var received: Int { state.withLock { $0.received } }
-
-    /// From asking to the head of the answer.
-    var latency: Duration? { state.withLock { $0.latency } }
 }

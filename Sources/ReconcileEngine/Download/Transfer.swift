@@ -13,10 +13,8 @@ final class RemoteFile: Sendable {
         var target: String?
         /// Whether it only gives whole files.
         var ignoresRanges = false
-        /// From asking to the first byte.
+        /// From asking to the head of the answer, at best.
         var latency: Duration?
-        /// The round trip of its connections, as the kernel measured it.
-        var roundTrip: Duration?
         /// How many answers there were.
         var answers = 0
     }
@@ -29,6 +27,14 @@ final class RemoteFile: Sendable {
 
     /// What is known of it now.
     var known: Knowledge { knowledge.withLock { $0 } }
+
+    /// Notes that it answered.
+    @Sendable func answered(after latency: Duration) {
+        learn {
+            $0.latency = min($0.latency ?? latency, latency)
+            $0.answers += 1
+        }
+    }
 
     /// Notes what was found out.
     func learn(_ change: (inout Knowledge) -> Void) { knowledge.withLock { change(&$0) } }
@@ -58,7 +64,6 @@ extension WebClient {
             remaining -= 1
             let address = file.known.target ?? file.request.url
             let receiver = makeReceiver()
-            defer { note(receiver, of: file, at: address) }
             do {
                 let ending = try await run(file.request, at: address, range, on: loop, receiver, began)
                 guard case .redirect(let location) = ending else { return }
@@ -74,16 +79,6 @@ extension WebClient {
             }
         }
         throw Fault(.sourceUnreachable(url: file.request.shown, detail: "it redirects more than 10 times"))
-    }
-
-    /// Notes how far away a server is; also that of an answer which failed later.
-    private func note(_ receiver: RangeReceiver, of file: RemoteFile, at address: String) {
-        guard let latency = receiver.latency else { return }
-        file.learn {
-            $0.latency = min($0.latency ?? latency, latency)
-            $0.roundTrip = connections.roundTrip(to: address)
-            $0.answers += 1
-        }
     }
 
     private func run(

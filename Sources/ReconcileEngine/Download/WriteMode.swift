@@ -20,8 +20,8 @@ enum WriteMode {
         let bufferedMicroseconds: Int64
     }
 
-    private static let probeBytes = 8 << 20
-    private static let rounds = 3
+    private static let probeBytes = 4 << 20
+    private static let rounds = 2
 
     /// Whether files of a store are written past the page cache.
     static func isDirect(_ setting: DownloadPolicy.DirectIO, _ layout: StoreLayout) -> Bool {

@@ -19,11 +19,10 @@ final class WebConnections: Sendable {
         case transfers
     }
 
-    private struct Key: Hashable {
+    fileprivate struct Key: Hashable {
         let purpose: Purpose
         let proxy: Proxy?
-        /// The server, where its round trip is wanted.
-        let origin: String?
+        let origin: String
     }
 
     private let clients = Mutex<[Key: HTTPClient]>([:])
@@ -35,7 +34,7 @@ final class WebConnections: Sendable {
     func client(for url: URL, _ purpose: Purpose) throws -> HTTPClient {
         let key = Key(
             purpose: purpose, proxy: try Proxy.forAddress(url, Environment.value),
-            origin: purpose == .transfers ? WebAddress.origin(url) : nil)
+            origin: WebAddress.origin(url))
         return clients.withLock { clients in
             if let client = clients[key] { return client }
             let client = HTTPClient(
@@ -72,23 +71,20 @@ final class WebConnections: Sendable {
                 : .server(host: proxy.host, port: proxy.port, authorization: authorization)
         }
         switch key.purpose {
-        case .documents: configuration.timeout.read = .seconds(30)
+        case .documents:
+            configuration.timeout.read = .seconds(30)
+            configuration.http1_1ConnectionDebugInitializer = { roundTrips.measure($0, key) }
+            configuration.http2ConnectionDebugInitializer = { roundTrips.measure($0, key) }
         case .transfers:
             // Whoever watches a transfer knows whether it is the server that is silent, or we who do not ask.
             configuration.timeout.read = nil
             configuration.httpVersion = .http1Only
             configuration.http1_1ConnectionDebugInitializer = { channel in
-                // Reads of 64 KiB would spend more on system calls than on bytes.
-                let sizes = AdaptiveRecvByteBufferAllocator(
-                    minimum: 16 << 10, initial: 64 << 10, maximum: 256 << 10)
+                // Small reads would spend more on system calls than on bytes.
+                let sizes = AdaptiveRecvByteBufferAllocator(minimum: 16 << 10, initial: 64 << 10, maximum: 1 << 20)
                 return channel.setOption(.recvAllocator, value: sizes).flatMap {
                     channel.setOption(.maxMessagesPerRead, value: 1)
-                }.flatMap {
-                    guard key.proxy == nil, let origin = key.origin else {
-                        return channel.eventLoop.makeSucceededVoidFuture()
-                    }
-                    return roundTrips.measure(channel, origin)
-                }
+                }.flatMap { roundTrips.measure(channel, key) }
             }
         }
         return configuration
@@ -102,14 +98,14 @@ private final class RoundTrips: Sendable {
     subscript(origin: String) -> Duration? { shortest.withLock { $0[origin] } }
 
     /// Notes the round trip of a new connection; one that cannot be told is not an error.
-    func measure(_ channel: any Channel, _ origin: String) -> EventLoopFuture<Void> {
+    func measure(_ channel: any Channel, _ key: WebConnections.Key) -> EventLoopFuture<Void> {
         #if os(Linux)
-            guard let provider = channel as? any SocketOptionProvider else {
+            guard key.proxy == nil, let provider = channel as? any SocketOptionProvider else {
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
             return provider.getTCPInfo().map { info in
                 let new = Duration.microseconds(Int64(info.tcpi_rtt))
-                self.shortest.withLock { $0[origin] = min($0[origin] ?? new, new) }
+                self.shortest.withLock { $0[key.origin] = min($0[key.origin] ?? new, new) }
             }.recover { _ in }
         #else
             return channel.eventLoop.makeSucceededVoidFuture()
