@@ -340,6 +340,11 @@ private let mebibyte: Int64 = 1 << 20
         #expect(try proxy("http://a.example:80/", ["HTTP_PROXY": "p:1", "NO_PROXY": list]) == nil)
     }
 
+    @Test func `is not used for a usual port that NO_PROXY names`() throws {
+        #expect(try proxy("https://a.example/", ["HTTPS_PROXY": "p:1", "NO_PROXY": "a.example:443"]) == nil)
+        #expect(try proxy("https://a.example/", ["HTTPS_PROXY": "p:1", "NO_PROXY": "a.example:80"]) == "p:1")
+    }
+
     @Test(arguments: ["b.example", "ample", "a.example:81", ""])
     func `is used for what NO_PROXY does not name`(list: String) throws {
         #expect(try proxy("http://a.example:80/", ["HTTP_PROXY": "p:1", "NO_PROXY": list]) == "p:1")
@@ -360,6 +365,14 @@ private let mebibyte: Int64 = 1 << 20
         #expect(logins.basic(for: "Models.Example.com") == "Basic YW5hOnNlY3JldA==")
         #expect(logins.basic(for: "other.example") == "Basic Yjpj")
         #expect(logins.basic(for: "evil.example") == nil)
+    }
+
+    @Test func `may have passwords that begin like comments, and lines of any system`() {
+        let logins = NetworkLogins(
+            "# machine x login y password z\r\nmachine a login u password #x\r\nmachine b login v password y\r\n")
+        #expect(logins.basic(for: "a") == "Basic " + Data("u:#x".utf8).base64EncodedString())
+        #expect(logins.basic(for: "b") == "Basic " + Data("v:y".utf8).base64EncodedString())
+        #expect(logins.basic(for: "x") == nil)
     }
 }
 

@@ -66,6 +66,19 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         #expect(bench.isHere)
     }
 
+    @Test func `cancels them while they are paused`() async throws {
+        let bench = try await Bench(content)
+        let task = Task { try await bench.fetch() }
+        while bench.received.bytes < 4 * mebibyte { try await Task.sleep(for: .milliseconds(1)) }
+        bench.control.pause()
+        try await Task.sleep(for: .milliseconds(300))
+        task.cancel()
+        let result = await task.result
+        // It may have been done before it was paused.
+        if case .failure(let error) = result { #expect(error is CancellationError) }
+        #expect(bench.isHere == ((try? result.get()) != nil))
+    }
+
     @Test func `limits them, and takes the limit away`() async throws {
         let bench = try await Bench(content)
         bench.control.limit(to: 1 << 20)
@@ -124,6 +137,26 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         var changed = content
         changed[4 * mebibyte] ^= 1
         #expect(try wrong(changed) == [5])
+    }
+
+    @Test func `finds a wrong byte of a block that ends within a piece of memory`() throws {
+        let digests = [content[..<(2 * mebibyte + 10)], content[(2 * mebibyte + 10)...]].map {
+            Hashing.digest(of: Array($0))
+        }
+        let index = BlockIndex(
+            file: Hashing.digest(of: content), lengths: [Int64(2 * mebibyte + 10), Int64(5 * mebibyte - 10)],
+            digests: digests)
+        for isChanged in [false, true] {
+            var check = try #require(PieceCheck(index))
+            var changed = content
+            if isChanged { changed[5] ^= 1 }
+            let found = (0..<3).map { piece in
+                changed[piece * mebibyte..<(piece + 1) * mebibyte].withUnsafeBytes {
+                    check.take($0, at: Int64(piece * mebibyte), isWanted: true)
+                }
+            }
+            #expect(found == [true, true, !isChanged])
+        }
     }
 
     @Test func `begins at the next block when it begins in the middle of one`() throws {

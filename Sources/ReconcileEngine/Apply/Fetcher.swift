@@ -76,7 +76,8 @@ package struct Fetcher: Sendable {
             let locations = try source.locations(
                 of: file, version: release.version, in: release.origin.repository)
             guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
-            if let index = found.index { try store.keep(index) }
+            // It helps the next time only: where it cannot be kept, this time goes on without.
+            if let index = found.index { try? store.keep(index) }
             var wanted = Downloader.Wanted(
                 file, from: (found.seed.map { [.file($0)] } ?? []) + locations, index: found.index, reuse: found.reuse)
             wanted.recipe = found.recipe

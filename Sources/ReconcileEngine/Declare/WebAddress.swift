@@ -28,9 +28,11 @@ enum WebAddress {
 
     /// The scheme, host and port of an address (RFC 6454).
     static func origin(_ url: URL) -> String {
-        let scheme = url.scheme?.lowercased() ?? ""
-        return "\(scheme)://\(url.host()?.lowercased() ?? ""):\(url.port ?? (scheme == "https" ? 443 : 80))"
+        "\(url.scheme?.lowercased() ?? "")://\(url.host()?.lowercased() ?? ""):\(port(url))"
     }
+
+    /// The port of an address: the usual one of its scheme where it names none.
+    static func port(_ url: URL) -> Int { url.port ?? (url.scheme?.lowercased() == "https" ? 443 : 80) }
 
     /// A text of somebody else's, with the users and passwords of addresses in it taken out.
     static func withoutSecrets(_ text: String) -> String {

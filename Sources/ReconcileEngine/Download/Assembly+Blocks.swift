@@ -22,12 +22,18 @@ extension Assembly {
     ///   - isRemote: Whether the server that is being asked brought them, and answers for them.
     ///   - done: Told, on any thread, when the connection may bring as much more: once the journal vouches for the block.
     func absorb(_ block: Block, _ range: Range<Int64>, isRemote: Bool = true, done: @escaping Completion) {
-        let isInOrder = state.withLock { state in
+        let isInOrder: Bool? = state.withLock { state in
+            guard Self.isFree(range, state) else { return nil }
             state.writing += 1
             guard state.runEnd == range.lowerBound else { return false }
             state.runEnd = range.upperBound
             extendRun(&state)
             return true
+        }
+        guard let isInOrder else {
+            // What is hashed, or vouched for, is not written again.
+            pool.give(block)
+            return done(.success(.taken))
         }
         threads.disk.submit { _ in
             self.take(block, range, isRemote: isRemote, isInOrder: isInOrder, done)
@@ -47,17 +53,12 @@ extension Assembly {
     private func take(
         _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool, _ done: @escaping Completion
     ) {
-        // What is hashed, or vouched for, is not written again.
-        guard state.withLock({ Self.isFree(range, $0) }) else {
-            pool.give(block)
-            return done(.success(.taken))
-        }
         do {
             if let index, !isInOrder || isIdle, !matches(index, block, range) {
                 pool.give(block)
                 lose(range)
                 if isRemote { state.withLock { $0.hasWrong = true } }
-                if isInOrder { try breakRun(at: range.lowerBound) }
+                if isInOrder { breakRun(at: range.lowerBound) }
                 return done(.success(.wrong))
             }
             try keep(block, range, isInOrder: isInOrder, done)
@@ -75,7 +76,8 @@ extension Assembly {
             try withBytes(of: block, range) {
                 try partial.write($0, at: range.lowerBound, isDirect: isInOrder || isNear(range))
             }
-            if isInOrder, enqueue(Waiting(end: range.upperBound, block: block, done: done), at: range.lowerBound) {
+            if isInOrder, enqueue(HashLine.Piece(end: range.upperBound, block: block, done: done), at: range.lowerBound)
+            {
                 return
             }
             try claim(block, range)
@@ -83,7 +85,7 @@ extension Assembly {
             pool.give(block)
             throw error
         }
-        _ = enqueue(Waiting(end: range.upperBound, block: block), at: range.lowerBound)
+        _ = enqueue(HashLine.Piece(end: range.upperBound, block: block), at: range.lowerBound)
         done(.success(.taken))
     }
 
@@ -92,8 +94,7 @@ extension Assembly {
     func isWorthChecking(from start: Int64) -> Bool { isIdle || state.withLock { $0.runEnd != start } }
 
     private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
-        range.lowerBound >= state.frontier
-            && !state.waiting.contains { $0.key < range.upperBound && range.lowerBound < $0.value.end }
+        range.lowerBound >= state.frontier && !state.waiting.overlaps(range)
     }
 
     /// Whether the hash will probably reach a block while it is still in memory, so that it is not read back.
@@ -108,11 +109,11 @@ extension Assembly {
     /// Puts a written block in line for the hash.
     ///
     /// - Returns: Whether it is: one without a claim is only if the hash will reach it.
-    private func enqueue(_ item: Waiting, at start: Int64) -> Bool {
+    private func enqueue(_ piece: HashLine.Piece, at start: Int64) -> Bool {
         let isInLine = state.withLock { state in
-            guard item.isClaimed || state.runEnd > start else { return false }
-            state.waiting[start] = item
-            if item.isClaimed { state.spare.insert(start) }
+            guard piece.isClaimed || (state.runEnd > start && state.hashes) else { return false }
+            state.waiting[start] = piece
+            if piece.isClaimed { state.spare.insert(start) }
             extendRun(&state)
             return true
         }
@@ -124,17 +125,22 @@ extension Assembly {
 
     /// Says that the bytes at an offset do not come after all: the hash will not reach what is behind them, so those blocks
     /// get a SHA-256 of their own.
-    private func breakRun(at offset: Int64) throws {
-        let stranded = state.withLock { state -> [(start: Int64, item: Waiting)] in
-            state.runEnd = min(state.runEnd, offset)
-            let stranded = state.waiting.filter { $0.key >= offset && !$0.value.isClaimed }
-            for start in stranded.keys { state.waiting[start]?.done = nil }
-            return stranded.map { ($0.key, $0.value) }
+    func breakRun(at offset: Int64) {
+        let stranded = state.withLock { state in
+            state.runEnd = max(state.frontier, min(state.runEnd, offset))
+            let stranded = state.waiting.filter { $0 >= offset && !$1.isClaimed }
+            for (start, _) in stranded { state.waiting[start]?.done = nil }
+            return stranded
         }
-        for (start, item) in stranded {
-            if let block = item.block { try claim(block, start..<item.end) }
-            state.withLock { if $0.waiting[start]?.block != nil { $0.spare.insert(start) } }
-            item.done?(.success(.taken))
+        for (start, piece) in stranded {
+            do {
+                if let block = piece.block { try claim(block, start..<piece.end) }
+                state.withLock { if $0.waiting[start]?.block != nil { $0.spare.insert(start) } }
+                piece.done?(.success(.taken))
+            } catch {
+                fail(error)
+                piece.done?(.failure(error))
+            }
         }
         pool.serve()
     }
@@ -170,12 +176,6 @@ extension Assembly {
             let block = state.waiting[last]?.block
             state.waiting[last]?.block = nil
             return block
-        }
-    }
-
-    func fail(_ error: any Error) {
-        state.withLock { state in
-            state.fault = state.fault ?? error as? Fault ?? Fault(.bug(detail: "\(error)"))
         }
     }
 

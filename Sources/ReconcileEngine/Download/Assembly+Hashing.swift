@@ -7,7 +7,7 @@ import Synchronization
 extension Assembly {
     func hashSoon() {
         let starts = state.withLock { state in
-            guard !state.isHashing, state.fault == nil, state.waiting[state.frontier] != nil else { return false }
+            guard !state.isHashing, state.hashes, state.waiting[state.frontier] != nil else { return false }
             state.isHashing = true
             return true
         }
@@ -25,6 +25,10 @@ extension Assembly {
                 let memory = scratch ?? Block()
                 scratch = memory
                 guard readBack(start..<item.end, into: memory, &hash) else {
+                    if state.withLock({ $0.isEnding }) {
+                        state.withLock { $0.waiting[start] = item }
+                        continue
+                    }
                     fail(DiskReader.systemFault("read", partial.directory))
                     item.done?(.failure(DiskReader.systemFault("read", partial.directory)))
                     return workEnded { $0.isHashing = false }
@@ -34,20 +38,21 @@ extension Assembly {
         }
     }
 
-    private func nextToHash() -> (Int64, Waiting, StreamingHash)? {
-        var next: (Int64, Waiting, StreamingHash)?
+    private func nextToHash() -> (Int64, HashLine.Piece, StreamingHash)? {
+        var next: (Int64, HashLine.Piece, StreamingHash)?
         workEnded { state in
-            guard state.fault == nil, let item = state.waiting.removeValue(forKey: state.frontier) else {
+            guard state.hashes, let item = state.waiting[state.frontier] else {
                 state.isHashing = false
                 return
             }
+            state.waiting[state.frontier] = nil
             state.spare.remove(state.frontier)
             next = (state.frontier, item, state.hash)
         }
         return next
     }
 
-    private func advance(to item: Waiting, _ hash: StreamingHash) {
+    private func advance(to item: HashLine.Piece, _ hash: StreamingHash) {
         state.withLock { ($0.hash, $0.frontier) = (hash, item.end) }
         guard !item.isClaimed else { return }
         do {
@@ -63,6 +68,7 @@ extension Assembly {
         var position = range.lowerBound
         while position < range.upperBound {
             let count = Int(min(Int64(Block.bytes), range.upperBound - position))
+            guard state.withLock({ $0.hashes }) else { return false }
             let isThere = block.withBytes { memory in
                 let bytes = UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
                 guard partial.read(into: bytes, at: position) else { return false }

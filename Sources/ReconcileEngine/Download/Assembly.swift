@@ -8,18 +8,6 @@ import Synchronization
 /// the whole file; the digest so far vouches for it in the journal. A block that comes early gets a SHA-256 of its own and is
 /// kept in memory until its turn, or read back when memory ran short.
 final class Assembly: Sendable, BlockPool.Keeper {
-    /// A piece that is on disk and waits for the hash of the whole file to reach it.
-    struct Waiting {
-        let end: Int64
-        /// Its bytes, while memory lasts.
-        var block: Block?
-        /// Told when the journal vouches for it; `nil` when it does already.
-        var done: Completion?
-
-        /// Whether the journal vouches for it.
-        var isClaimed: Bool { done == nil }
-    }
-
     struct State {
         var book: RangeBook
         var hash = StreamingHash()
@@ -27,9 +15,10 @@ final class Assembly: Sendable, BlockPool.Keeper {
         var frontier: Int64 = 0
         /// Up to here it is there without a gap, or about to be written.
         var runEnd: Int64 = 0
-        /// By their start.
-        var waiting: [Int64: Waiting] = [:]
+        var waiting = HashLine()
         var isHashing = false
+        /// Whether nobody wants the rest of the hash.
+        var isEnding = false
         /// Blocks that are being checked and written.
         var writing = 0
         /// Whether what came was not what the index says.
@@ -43,11 +32,15 @@ final class Assembly: Sendable, BlockPool.Keeper {
 
         var isBusy: Bool { isHashing || writing > 0 }
 
-        /// Takes pieces out of the line for the hash, by their start.
-        mutating func takeWaiting(_ isTaken: (Int64) -> Bool) -> [Waiting] {
-            waiting.keys.filter(isTaken).compactMap { start in
+        /// Whether the hash goes on.
+        var hashes: Bool { fault == nil && !isEnding }
+
+        /// Takes pieces out of the line for the hash.
+        mutating func takeWaiting(_ isTaken: (Int64, HashLine.Piece) -> Bool) -> [HashLine.Piece] {
+            waiting.filter(isTaken).map { start, piece in
                 spare.remove(start)
-                return waiting.removeValue(forKey: start)
+                waiting[start] = nil
+                return piece
             }
         }
     }
@@ -71,15 +64,25 @@ final class Assembly: Sendable, BlockPool.Keeper {
     /// Gives everything back to the pool; called once nothing is under way any more.
     func end() {
         pool.forget(self)
-        drop(state.withLock { $0.takeWaiting { _ in true } })
+        drop(state.withLock { $0.takeWaiting { _, _ in true } }, .success(.taken))
     }
 
     /// Gives back what pieces hold that are no longer in the line for the hash.
-    private func drop(_ items: [Waiting]) {
-        for item in items {
-            item.done?(.success(.taken))
-            if let block = item.block { pool.give(block) }
+    private func drop(_ pieces: [HashLine.Piece], _ result: Result<Verdict, any Error>) {
+        for piece in pieces {
+            piece.done?(result)
+            if let block = piece.block { pool.give(block) }
         }
+    }
+
+    /// Notes that the disk failed. The hash goes no further, so those who wait for it are told.
+    func fail(_ error: any Error) {
+        let fault = error as? Fault ?? Fault(.bug(detail: "\(error)"))
+        let pieces = state.withLock { state in
+            state.fault = state.fault ?? fault
+            return state.takeWaiting { !$1.isClaimed }
+        }
+        drop(pieces, .failure(fault))
     }
 
     private static func book(_ missing: [Range<Int64>], _ index: BlockIndex?) -> RangeBook {
@@ -97,7 +100,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
             var position = end
             for piece in pieces where piece.lowerBound >= position {
                 missing.append(position..<piece.lowerBound)
-                state.waiting[piece.lowerBound] = Waiting(end: piece.upperBound)
+                state.waiting[piece.lowerBound] = HashLine.Piece(end: piece.upperBound)
                 position = piece.upperBound
             }
             missing.append(position..<size)
@@ -121,19 +124,25 @@ final class Assembly: Sendable, BlockPool.Keeper {
         let items = state.withLock { state in
             (state.hash, state.frontier, state.runEnd) = (StreamingHash(), 0, 0)
             state.book = Self.book(missing, index)
-            return state.takeWaiting { _ in true }
+            return state.takeWaiting { _, _ in true }
         }
-        drop(items)
+        drop(items, .success(.taken))
     }
 
-    /// Waits until nothing is being written, and nothing hashed that can be.
+    /// Waits until nothing is being written, and nothing hashed that can be; when it is cancelled, the hash goes no further.
     func settle() async {
-        await withCheckedContinuation { continuation in
-            let isQuiet = state.withLock { state in
-                if state.isBusy { state.settling.append(continuation) }
-                return !state.isBusy
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isQuiet = state.withLock { state in
+                    if state.isBusy { state.settling.append(continuation) }
+                    return !state.isBusy
+                }
+                if isQuiet { continuation.resume() }
             }
-            if isQuiet { continuation.resume() }
+        } onCancel: {
+            state.withLock { $0.isEnding = true }
+            // What the hash will not reach gets a claim of its own.
+            breakRun(at: 0)
         }
     }
 
@@ -172,11 +181,11 @@ final class Assembly: Sendable, BlockPool.Keeper {
     private func fillGap() {
         let items = state.withLock { state in
             let frontier = state.frontier
-            let behind = state.takeWaiting { $0 < frontier }
-            if state.book.isComplete { state.book.addMissing(frontier..<(state.waiting.keys.min() ?? size)) }
+            let behind = state.takeWaiting { start, _ in start < frontier }
+            if state.book.isComplete { state.book.addMissing(frontier..<(state.waiting.first ?? size)) }
             return behind
         }
-        drop(items)
+        drop(items, .success(.taken))
     }
 
     /// Up to here the whole file is hashed.

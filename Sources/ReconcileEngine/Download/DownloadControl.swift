@@ -22,8 +22,10 @@ public final class DownloadControl: Sendable {
     ///
     /// - Parameter bytesPerSecond: At least 1; `nil` for no limit.
     public func limit(to bytesPerSecond: Int64?) {
-        isOverridden.withLock { $0 = true }
-        bucket.rate = bytesPerSecond
+        isOverridden.withLock { isOverridden in
+            isOverridden = true
+            bucket.rate = bytesPerSecond
+        }
     }
 
     /// Leaves the limit to the policy again, which is asked every few seconds.
@@ -31,7 +33,6 @@ public final class DownloadControl: Sendable {
 
     /// Takes the limit of the policy, unless somebody said otherwise.
     func keep(_ bytesPerSecond: Int64?) {
-        guard !isOverridden.withLock({ $0 }) else { return }
-        bucket.rate = bytesPerSecond
+        isOverridden.withLock { if !$0 { bucket.rate = bytesPerSecond } }
     }
 }

@@ -14,6 +14,7 @@ package final class DownloadEngine: Sendable {
     private let control: DownloadControl
     private let clock: @Sendable () -> Timestamp
     private let asked = Mutex<ContinuousClock.Instant?>(nil)
+    private let writesDirect = Mutex<Bool?>(nil)
 
     /// How often it is asked which limit of the bandwidth holds.
     private static let interval = Duration.seconds(5)
@@ -31,6 +32,15 @@ package final class DownloadEngine: Sendable {
 
     /// The bytes per second of all connections together.
     var bucket: TokenBucket { control.bucket }
+
+    /// Whether large files of a store are written past the page cache; one file at a time finds it out.
+    func writesDirect(_ layout: StoreLayout) -> Bool {
+        writesDirect.withLock { known in
+            let isDirect = known ?? WriteMode.isDirect(policy.directIO, layout)
+            known = isDirect
+            return isDirect
+        }
+    }
 
     /// Sees to it that the limit that holds now is the one that is kept; cheap enough to be called often.
     func keepLimit() {

@@ -56,10 +56,15 @@ final class DownloadThreads: Sendable {
     /// - Throws: `CancellationError`, and what the work throws.
     func cancellable<Result: Sendable>(
         _ body: @escaping @Sendable (CancellationFlag) throws -> Result
+    ) async throws -> Result { try await Self.cancellable(on: disk, body) }
+
+    /// The same on other threads, for what itself needs those of the disk.
+    static func cancellable<Result: Sendable>(
+        on threads: NIOThreadPool, _ body: @escaping @Sendable (CancellationFlag) throws -> Result
     ) async throws -> Result {
         let flag = CancellationFlag()
         return try await withTaskCancellationHandler {
-            try await run { try body(flag) }
+            try await threads.runIfActive { try body(flag) }
         } onCancel: {
             flag.set()
         }

@@ -79,24 +79,29 @@ package struct Downloader: Sendable {
     private func fetchAll(
         _ files: [Wanted], _ received: @escaping @Sendable (ReleaseFile, Int) -> Void
     ) async throws -> Int64 {
-        try await withThrowingTaskGroup(of: Int64.self) { group in
+        let small = Progress(received)
+        defer { small.flush() }
+        return try await withThrowingTaskGroup(of: Int64.self) { group in
             var bytes: Int64 = 0
             for (index, wanted) in files.enumerated() {
                 if index >= max(4, engine.slots.limit * 2) { bytes += try await group.next() ?? 0 }
-                group.addTask { try await fetch(wanted, received) }
+                group.addTask { try await fetch(wanted, small, received) }
             }
             for try await count in group { bytes += count }
             return bytes
         }
     }
 
-    private func fetch(_ wanted: Wanted, _ received: @escaping @Sendable (ReleaseFile, Int) -> Void) async throws
-        -> Int64
-    {
+    private func fetch(
+        _ wanted: Wanted, _ small: Progress, _ received: @escaping @Sendable (ReleaseFile, Int) -> Void
+    ) async throws -> Int64 {
         let file = wanted.file
+        // Small files share one, so that there are not as many messages as files.
+        let progress = file.size > Self.smallBytes ? Progress(received) : small
         await gate.enter(file.sha256)
         do {
-            let bytes = try await fetchAlone(wanted, isNested: false) { received(file, $0) }
+            let bytes = try await fetchAlone(wanted, isNested: false) { progress.add($0, of: file) }
+            if progress !== small { progress.flush() }
             await gate.leave(file.sha256)
             return bytes
         } catch {
@@ -128,14 +133,12 @@ package struct Downloader: Sendable {
         defer { if !isNested { engine.files.give("") } }
         let partial = try await PartialFile.open(
             layout.partial(file.sha256), holder: holder, patience: patience,
-            isDirect: WriteMode.isDirect(engine.policy.directIO, layout))
+            isDirect: engine.writesDirect(layout))
         guard !isHere(file) else {
             // Another process brought it while we waited for the partial file.
             partial.discard()
             return 0
         }
-        let progress = Progress(received)
-        defer { progress.flush() }
         var (bytes, recipe): (Int64, (Recipe, FilePath)?) = (0, nil)
         var isOurs = false
         if let (method, locations) = wanted.recipe {
@@ -150,40 +153,46 @@ package struct Downloader: Sendable {
                 if case .diskFull = fault.kind { throw fault }
             }
         }
-        // Nothing needs it afterwards, whether it helped or not.
-        defer { if isOurs, let recipe { try? Disk().remove(recipe.1) } }
-        return try await FileFetch(wanted, partial, self, report: progress.add).run(recipe) + bytes
+        let fetched = try await FileFetch(wanted, partial, self, report: received).run(recipe)
+        // Whoever is interrupted needs it again; what nobody comes back for is swept by `gc`.
+        if isOurs, let recipe { try? Disk().remove(recipe.1) }
+        return fetched + bytes
     }
 }
 
 /// Passes counts of bytes on, at most ten times a second.
 private final class Progress: Sendable {
-    private let state: Mutex<(bytes: Int, told: ContinuousClock.Instant)>
-    private let tell: @Sendable (Int) -> Void
+    private let state: Mutex<(bytes: Int, file: ReleaseFile?, told: ContinuousClock.Instant)>
+    private let tell: @Sendable (ReleaseFile, Int) -> Void
 
     private static let interval = Duration.milliseconds(100)
 
-    init(_ tell: @escaping @Sendable (Int) -> Void) {
+    init(_ tell: @escaping @Sendable (ReleaseFile, Int) -> Void) {
         self.tell = tell
-        state = Mutex((0, .now))
+        state = Mutex((0, nil, .now))
     }
 
-    @Sendable func add(_ bytes: Int) {
+    /// Counts bytes of a file.
+    @Sendable func add(_ bytes: Int, of file: ReleaseFile) {
         let due = state.withLock { state -> Int? in
-            state.bytes += bytes
+            let sum = state.bytes + bytes
             let now = ContinuousClock.now
-            guard now - state.told >= Self.interval else { return nil }
-            defer { state = (0, now) }
-            return state.bytes
+            guard now - state.told >= Self.interval else {
+                (state.bytes, state.file) = (sum, file)
+                return nil
+            }
+            state = (0, nil, now)
+            return sum
         }
-        if let due { tell(due) }
+        if let due { tell(file, due) }
     }
 
+    /// Tells what was not told yet.
     func flush() {
-        let rest = state.withLock { state in
-            defer { state.bytes = 0 }
-            return state.bytes
+        let (bytes, file) = state.withLock { state in
+            defer { (state.bytes, state.file) = (0, nil) }
+            return (state.bytes, state.file)
         }
-        if rest > 0 { tell(rest) }
+        if let file, bytes > 0 { tell(file, bytes) }
     }
 }

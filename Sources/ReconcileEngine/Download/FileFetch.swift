@@ -24,12 +24,17 @@ final class FileFetch: Sendable {
     private var file: ReleaseFile { wanted.file }
     private var engine: DownloadEngine { downloader.engine }
 
+    /// Fewer new bytes than these are no progress.
+    static let progressBytes: Int64 = 64 << 10
+
     /// Where bytes came from since the file was begun, and which locations are left.
     private struct Course {
         var candidates: [Location]
         var contributors: Set<Location> = []
         /// Whether bytes of an earlier process are part of it.
         var hasOld: Bool
+        /// The most that was there at the end of a location's turn.
+        var best: Int64 = 0
         /// How often it was begun anew without anybody to blame.
         var restarts = 0
         /// What is known of the servers that were asked.
@@ -139,8 +144,14 @@ final class FileFetch: Sendable {
             engine.health.failed(location)
             course.fault = fault
             course.candidates.removeAll { $0 == location }
-            // As long as it brings something at all, it has its turn again after the others.
-            if hasBrought { course.candidates.append(location) }
+            // As long as it brings what never came before, it has its turn again after the others.
+            if assembly.present >= course.best + Self.progressBytes {
+                course.best = assembly.present
+                course.candidates.append(location)
+            }
+        case .changed(let fault):
+            course.fault = fault
+            try await change(location, &course)
         case .unfit(let detail):
             course.fault = Fault(.sourceInvalid(url: location.shown, detail: detail))
             try await giveUp(location, &course)
@@ -152,15 +163,31 @@ final class FileFetch: Sendable {
     }
 
     /// Does without a server whose answers do not fit. Some answer wrongly to ranges only: the last one is asked for the whole
-    /// file before it is given up.
+    /// file before it is given up, unless that would cost what is there.
     private func giveUp(_ location: Location, _ course: inout Course) async throws {
-        if course.candidates.count == 1, let remote = course.remotes[location], !remote.known.ignoresRanges {
+        if course.candidates.count == 1, let remote = course.remotes[location], !remote.known.ignoresRanges,
+            assembly.present == 0
+        {
             remote.learn { $0.ignoresRanges = true }
             return try await beginAnew(&course)
         }
         course.candidates.removeAll { $0 == location }
-        if wanted.index == nil { try await beginAnew(&course) }
     }
+
+    /// Goes on after a server's file changed. What it brought before may be of another file: an index can tell, otherwise it is
+    /// fetched anew.
+    private func change(_ location: Location, _ course: inout Course) async throws {
+        course.restarts += 1
+        guard course.restarts <= restartLimit else {
+            course.candidates.removeAll { $0 == location }
+            return
+        }
+        course.remotes[location]?.validator.forget()
+        if wanted.index == nil, course.contributors.contains(location) { try await beginAnew(&course) }
+    }
+
+    /// How often a file is begun anew without anybody to blame.
+    private var restartLimit: Int { wanted.locations.count + 1 }
 
     @Sendable private func note(_ bytes: Int) {
         total.withLock { $0 += Int64(bytes) }
@@ -191,7 +218,7 @@ final class FileFetch: Sendable {
             strike(liar, &course)
         } else {
             course.restarts += 1
-            if course.restarts > wanted.locations.count + 1 { throw course.fault ?? Fault(.interrupted) }
+            if course.restarts > restartLimit { throw course.fault ?? Fault(.interrupted) }
         }
         guard try await assembly.dropWrongBlocks() else {
             try await beginAnew(&course)

@@ -14,8 +14,10 @@ final class LargeFetch: Sendable {
         case complete
         /// Nothing more can be had from there.
         case failed(Fault)
-        /// It is not the file that is wanted, or it changed.
+        /// It is not the file that is wanted.
         case unfit(String)
+        /// Its file changed while it was fetched.
+        case changed(Fault)
         case wrongBytes
         /// It fell silent; others may do better.
         case silent(Fault)
@@ -44,8 +46,6 @@ final class LargeFetch: Sendable {
     private static let fast = 150e6
     /// Blocks of one connection on their way to disk and hash, at most.
     private static let outstandingLimit = 8
-    /// Fewer new bytes than these are no progress.
-    private static let progressBytes: Int64 = 64 << 10
 
     init(
         _ remote: RemoteFile, host: String, into assembly: Assembly, engine: DownloadEngine,
@@ -284,8 +284,13 @@ final class LargeFetch: Sendable {
         switch failure {
         case .cancelled, .fault: break
         case .refusal(.wrongBytes): course.ending = .wrongBytes
+        case .refusal(.changed):
+            let detail = "its file changed while it was fetched"
+            course.ending = .changed(Fault(.sourceInvalid(url: remote.request.shown, detail: detail)))
+        // One that has brought parts of the right size may have an odd moment.
+        case .refusal(.unfit(let detail)) where !isLast || remote.validator.hasAccepted:
+            passing(detail, nil, elapsed, &course, &group, orElse: .unfit(detail))
         case .refusal(.unfit(let detail)): course.ending = .unfit(detail)
-        case .refusal(.changed): course.ending = .unfit("its file changed while it was fetched")
         // Others bring parts: only this answer was an exception.
         case .refusal(.ignoresRanges) where !isLast:
             passing("it sent the whole file where a part was asked for", nil, elapsed, &course, &group)
@@ -312,10 +317,11 @@ final class LargeFetch: Sendable {
 
     /// A failure that may pass: others go on with less, the last one tries again.
     private func passing(
-        _ detail: String, _ wait: Duration?, _ elapsed: Duration, _ course: inout Course, _ group: inout Group
+        _ detail: String, _ wait: Duration?, _ elapsed: Duration, _ course: inout Course, _ group: inout Group,
+        orElse ending: Ending? = nil
     ) {
         guard course.ending == nil else { return }
-        let hasProgressed = assembly.present - course.best >= min(Self.progressBytes, assembly.size)
+        let hasProgressed = assembly.present - course.best >= min(FileFetch.progressBytes, assembly.size)
         if hasProgressed {
             course.best = assembly.present
             course.persistence.progressed()
@@ -334,9 +340,11 @@ final class LargeFetch: Sendable {
             return
         }
         guard let delay = course.persistence.failed(after: elapsed, retryAfter: wait).delay else {
-            course.ending = .failed(fault)
+            course.ending = ending ?? .failed(fault)
             return
         }
+        // Nobody else asks before.
+        (course.quietUntil, course.growth) = (.now + delay, nil)
         start(&course, &group, after: delay)
     }
 

@@ -15,7 +15,6 @@ package import SystemPackage
 /// ```text
 /// data      the bytes, each at its place; the file has its full length from the start
 /// journal   what of it is there, a line for each block; see ``DownloadJournal``
-/// index     the block index of the file, when its publisher made one
 /// lock      flock(2), so that two processes do not write one file
 /// ```
 ///
@@ -163,7 +162,7 @@ package final class PartialFile: Sendable {
 
     /// Makes the complete file a blob: synchronised, read-only, renamed, its directory synchronised; then the rest goes.
     ///
-    /// - Throws: ``Fault`` of kind `system`; no blob has then appeared.
+    /// - Throws: ``Fault`` of kind `system`; a blob that has appeared then is whole.
     func promote(to blob: FilePath) throws {
         guard fchmod(data, 0o444) == 0, Platform.synchronise(data) else {
             throw DiskReader.systemFault("synchronise", path)

@@ -27,10 +27,12 @@ struct PieceCheck {
             (piece, hash) = (next, StreamingHash())
         }
         guard let piece else { return true }
-        hash.update(bytes)
-        position = start + Int64(bytes.count)
-        guard position >= piece.range.upperBound else { return true }
+        let count = min(bytes.count, Int(piece.range.upperBound - start))
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        position = start + Int64(count)
+        guard position == piece.range.upperBound else { return true }
+        // Blocks behind it in the same memory are whole in it, and are checked as such.
         self.piece = nil
-        return position > piece.range.upperBound || hash.digest() == piece.digest
+        return hash.digest() == piece.digest
     }
 }

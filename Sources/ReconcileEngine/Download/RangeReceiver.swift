@@ -49,6 +49,8 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         var refusal: Refusal?
         var redirect: String?
         var isOver = false
+        /// Whether it was cancelled, and waits for nothing any more.
+        var isAbandoned = false
         /// Since when bytes are waited for; `nil` while memory, disk or bandwidth are.
         var listensSince: ContinuousClock.Instant? = .now
         /// How long bytes were waited for before that.
@@ -154,18 +156,22 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         }
         let ticket = bucket.take(buffer.readableBytes)
         guard bucket.delay(of: ticket) > .zero else { return taken }
-        return taken.flatMap { self.pause(ticket, on: loop) }
+        return taken.flatMap {
+            self.state.withLock { $0.stopListening() }
+            let promise = loop.makePromise(of: Void.self)
+            self.pause(ticket, promise, on: loop)
+            return promise.futureResult
+        }
     }
 
     /// Waits for bandwidth, and as long as everything is paused.
-    private func pause(_ ticket: Int64, on loop: any EventLoop) -> EventLoopFuture<Void> {
+    private func pause(_ ticket: Int64, _ promise: EventLoopPromise<Void>, on loop: any EventLoop) {
         let delay = bucket.delay(of: ticket)
-        guard delay > .zero, !state.withLock({ $0.isOver }) else {
+        guard delay > .zero, !state.withLock({ $0.isAbandoned }) else {
             state.withLock { $0.listen() }
-            return loop.makeSucceededVoidFuture()
+            return promise.succeed()
         }
-        state.withLock { $0.stopListening() }
-        return loop.scheduleTask(in: TimeAmount(delay)) {}.futureResult.flatMap { self.pause(ticket, on: loop) }
+        loop.scheduleTask(in: TimeAmount(delay)) { self.pause(ticket, promise, on: loop) }
     }
 
     /// Puts bytes into blocks. The future is there at once, unless a block is full and there is no other.
@@ -247,7 +253,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         assembly.absorb(block, range) { self.settled($0) }
         let limit = allowance()
         return state.withLock { state in
-            guard state.outstanding >= limit else { return nil }
+            guard state.outstanding >= limit, !state.isAbandoned else { return nil }
             let promise = loop.makePromise(of: Void.self)
             state.resume = promise
             state.stopListening()
@@ -286,6 +292,17 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         let end = assembly.advance(id, by: 0).end
         if position < end { throw Refusal.short }
         return .whole
+    }
+
+    /// Waits for nothing any more: it is about to be cancelled. A client that holds the end of a body ends a request only when all
+    /// of it has been taken.
+    func abandon() {
+        let resume = state.withLock { state in
+            state.isAbandoned = true
+            defer { state.resume = nil }
+            return state.resume
+        }
+        resume?.fail(CancellationError())
     }
 
     /// Ends this answer for good: what came of a block that is not full is handed on too.

@@ -49,7 +49,7 @@ enum Recovery {
         for claim in claims.prefixes {
             guard try feed(found.end..<claim.end, &running), running.digest() == claim.digest else { break }
             (found.hash, found.end) = (running, claim.end)
-            kept.prefixes = [claim]
+            kept.prefixes.append(claim)
         }
         for claim in claims.blocks where claim.range.lowerBound >= found.end {
             var own = StreamingHash()
@@ -61,6 +61,8 @@ enum Recovery {
                 found.pieces.append(claim.range)
             }
         }
+        // What was read may be in the page cache only, and the new journal outlives a power cut.
+        try partial.checkpoint()
         try partial.journal.replace(with: kept)
         return found
     }

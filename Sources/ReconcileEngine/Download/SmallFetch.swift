@@ -65,6 +65,7 @@ struct SmallFetch: Sendable {
             return mismatch(bytes, digest)
         }
         engine.health.worked(location)
+        report(bytes.count)
         try await downloader.incoming.hold(bytes, of: file)
         return nil
     }
@@ -97,7 +98,6 @@ struct SmallFetch: Sendable {
                 return .refused(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
             }
             total += file.size
-            report(bytes.count)
             return .bytes(bytes)
         case .web(let url, let shown, let token, let allowsInsecure):
             var request = WebClient.Request(url: url, shown: shown)
@@ -140,9 +140,8 @@ struct SmallFetch: Sendable {
         }
     }
 
-    /// Counts bytes, and waits for bandwidth.
+    /// Waits for bandwidth.
     private func take(_ count: Int) async throws {
-        report(count)
         let ticket = engine.bucket.take(count)
         while case let delay = engine.bucket.delay(of: ticket), delay > .zero {
             engine.keepLimit()

@@ -71,10 +71,11 @@ extension WebClient {
                 file.learn { $0.target = next }
             } catch RangeReceiver.Refusal.status(let status, _) where [401, 403, 404, 410].contains(status) {
                 // An address that a redirect gave may have expired: the source is asked for another one, once.
-                guard file.known.target != nil, remaining > 1 else {
+                guard address != file.request.url, remaining > 1 else {
                     throw RangeReceiver.Refusal.status(status, retryAfter: nil)
                 }
-                file.learn { $0.target = nil }
+                // Another connection may have learned of a new one meanwhile.
+                file.learn { if $0.target == address { $0.target = nil } }
                 remaining = min(remaining, 4)
             }
         }
@@ -95,7 +96,11 @@ extension WebClient {
         let message = try HTTPClient.Request(url: url, method: .GET, headers: headers)
         let task = try connections.client(for: url, .transfers).execute(
             request: message, delegate: receiver, eventLoop: .delegate(on: loop))
-        began(Transfer(receiver: receiver, began: .now, cancel: { task.cancel() }))
+        let cancel: @Sendable () -> Void = {
+            receiver.abandon()
+            task.cancel()
+        }
+        began(Transfer(receiver: receiver, began: .now, cancel: cancel))
         return try await withTaskCancellationHandler {
             let result: Result<RangeReceiver.Ending, any Error>
             do { result = .success(try await task.futureResult.get()) } catch { result = .failure(error) }
@@ -104,7 +109,7 @@ extension WebClient {
             if let redirect = receiver.redirect { return .redirect(redirect) }
             return try result.get()
         } onCancel: {
-            task.cancel()
+            cancel()
         }
     }
 }

@@ -16,6 +16,10 @@ final class Validator: Sendable {
 
     /// What tells one state of a file at this location from another.
     private let known = Mutex<(etag: String?, changed: String?)>((nil, nil))
+    private let acceptances = Atomic(0)
+
+    /// Whether some answer promised what was asked for.
+    var hasAccepted: Bool { acceptances.load(ordering: .relaxed) > 0 }
 
     /// Judges a head.
     ///
@@ -46,6 +50,7 @@ final class Validator: Sendable {
                         ? "its file is shorter than \(size) bytes" : "its file is longer than \(size) bytes"))
         }
         guard isSame(headers) else { return .refused(.changed) }
+        acceptances.add(1, ordering: .relaxed)
         return head.status.code == 206 || asked == nil ? .fits : .wholeInstead
     }
 

@@ -17,7 +17,11 @@ struct LocalBlocks: Sendable {
     /// The blocks of everything that a store keeps.
     ///
     /// - Parameter damaged: Files whose blocks are hashed first, because some of them are wrong.
-    init(layout: StoreLayout, generations: [(ModelName, Generation)], damaged: Set<FilePath>) {
+    /// - Throws: `CancellationError`.
+    init(
+        layout: StoreLayout, generations: [(ModelName, Generation)], damaged: Set<FilePath>,
+        _ isCancelled: CancellationFlag
+    ) throws {
         let store = IndexStore(layout: layout)
         var seen: Set<Digest> = []
         for (model, generation) in generations {
@@ -28,16 +32,16 @@ struct LocalBlocks: Sendable {
                 else {
                     continue
                 }
-                add(index, at: path)
+                try add(index, at: path)
             }
         }
         for path in damaged {
             guard let file = Self.file(at: path, of: generations, layout),
                 let index = store.index(of: file.sha256, size: file.size)
             else { continue }
-            add(index, at: path, onlyRight: true)
+            try add(index, at: path, hashed: isCancelled)
         }
-        addPartials(layout, store)
+        try addPartials(layout, store)
     }
 
     private static func file(
@@ -53,7 +57,7 @@ struct LocalBlocks: Sendable {
     }
 
     /// Blocks that other downloads have already.
-    private mutating func addPartials(_ layout: StoreLayout, _ store: IndexStore) {
+    private mutating func addPartials(_ layout: StoreLayout, _ store: IndexStore) throws {
         for name in (try? DiskReader.names(in: layout.partials)) ?? [] {
             guard let digest = Digest(name), let data = DiskReader.entry(at: layout.partial(digest).appending("data")),
                 let index = store.index(of: digest, size: data.size)
@@ -62,20 +66,23 @@ struct LocalBlocks: Sendable {
                 in: layout.partial(digest).appending("journal"), size: data.size)
             let held = [0..<(claims.prefixes.last?.end ?? 0)] + claims.blocks.map(\.range)
             for range in held {
-                add(index, at: layout.partial(digest).appending("data"), within: range)
+                try add(index, at: layout.partial(digest).appending("data"), within: range)
             }
         }
     }
 
     /// Adds the blocks of a file.
     ///
-    /// - Parameter onlyRight: Whether each is hashed first.
+    /// - Parameter isCancelled: Ends it early; when it is given, each block is hashed first.
+    /// - Throws: `CancellationError`.
     mutating func add(
-        _ index: BlockIndex, at path: FilePath, within range: Range<Int64>? = nil, onlyRight: Bool = false
-    ) {
-        let source = onlyRight ? ReadableFile(path) : nil
+        _ index: BlockIndex, at path: FilePath, within range: Range<Int64>? = nil,
+        hashed isCancelled: CancellationFlag? = nil
+    ) throws {
+        let source = isCancelled == nil ? nil : ReadableFile(path)
         for block in index.blocks(in: range ?? 0..<index.size) where places[block.digest] == nil {
-            if onlyRight {
+            if let isCancelled {
+                try isCancelled.check()
                 guard let bytes = source?.bytes(block.range), Hashing.digest(of: bytes) == block.digest else {
                     continue
                 }

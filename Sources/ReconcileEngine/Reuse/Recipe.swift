@@ -35,38 +35,44 @@ struct RecipeCook: Sendable {
     /// - Parameter ingredient: What was fetched, verified.
     /// - Throws: `CancellationError`; ``Fault`` when the disk failed. A recipe that does not fit is no error: what it did not make
     ///   is missing still, and whether the rest is right, the hash will tell.
-    @concurrent
     func run(_ ingredient: FilePath) async throws {
+        // It waits for the disk, and keeps a core busy for long.
+        try await DownloadThreads.cancellable(on: .singleton) { try cook(ingredient, $0) }
+    }
+
+    private func cook(_ ingredient: FilePath, _ isCancelled: CancellationFlag) throws {
         guard let source = ReadableFile(ingredient) else { return }
         assembly.claimAllLocally()
         let output = Output(assembly)
         do {
             switch recipe.method {
-            case .zstd: try inflate(source, output)
+            case .zstd: try inflate(source, output, isCancelled)
             case .patch(let path, let oldSize):
                 guard let old = ReadableFile(path), old.size == oldSize else { return }
-                try patch(old, source, output)
+                try patch(old, source, output, isCancelled)
             }
         } catch is PatchFault {
             // Told above.
         }
-        try await output.finish()
+        try output.finish()
     }
 
-    private func inflate(_ source: ReadableFile, _ output: Output) throws {
+    private func inflate(_ source: ReadableFile, _ output: Output, _ isCancelled: CancellationFlag) throws {
         var decoder = try ZstdDecoder(limit: assembly.size, windowLog: 23)
         var position: Int64 = 0
-        while let bytes = try piece(of: source, at: position) {
+        while let bytes = try piece(of: source, at: position, isCancelled) {
             try bytes.withUnsafeBytes { try decoder.feed($0) { try output.take($0) } }
             position += Int64(bytes.count)
         }
         try decoder.finish()
     }
 
-    private func patch(_ old: ReadableFile, _ source: ReadableFile, _ output: Output) throws {
+    private func patch(
+        _ old: ReadableFile, _ source: ReadableFile, _ output: Output, _ isCancelled: CancellationFlag
+    ) throws {
         var reader = try PatchReader(oldSize: old.size, newSize: assembly.size)
         var position: Int64 = 0
-        while let bytes = try piece(of: source, at: position) {
+        while let bytes = try piece(of: source, at: position, isCancelled) {
             try bytes.withUnsafeBytes { piece in
                 try reader.feed(piece) { offset, buffer in
                     guard old.read(into: buffer, at: offset) else { throw PatchFault.io(detail: "it is shorter") }
@@ -79,8 +85,10 @@ struct RecipeCook: Sendable {
     }
 
     /// The next bytes of what was fetched; `nil` at its end.
-    private func piece(of source: ReadableFile, at position: Int64) throws -> [UInt8]? {
-        try Task.checkCancellation()
+    private func piece(
+        of source: ReadableFile, at position: Int64, _ isCancelled: CancellationFlag
+    ) throws -> [UInt8]? {
+        try isCancelled.check()
         if let fault = assembly.fault { throw fault }
         guard position < source.size else { return nil }
         guard let bytes = source.bytes(position..<min(source.size, position + (128 << 10))) else {
@@ -138,8 +146,6 @@ struct RecipeCook: Sendable {
             if outstanding.count >= RecipeCook.outstandingLimit { _ = try outstanding.removeFirst().wait() }
         }
 
-        func finish() async throws {
-            for future in outstanding { _ = try await future.get() }
-        }
+        func finish() throws { for future in outstanding { _ = try future.wait() } }
     }
 }

@@ -1,3 +1,4 @@
+import NIOPosix
 import ReconcileCore
 import Synchronization
 import SystemPackage
@@ -69,7 +70,7 @@ final class ReuseFinder: Sendable {
             }
             if let index { found[file.sha256, default: Found()].index = index }
         }
-        let local = found.values.contains { $0.index != nil } ? localBlocks() : LocalBlocks()
+        let local = found.values.contains { $0.index != nil } ? try await localBlocks() : LocalBlocks()
         for file in large where found[file.sha256]?.seed == nil {
             let claims = DownloadJournal.claims(
                 in: layout.partial(file.sha256).appending("journal"), size: file.size)
@@ -87,11 +88,17 @@ final class ReuseFinder: Sendable {
         return found
     }
 
-    private func localBlocks() -> LocalBlocks {
-        local.withLock { local in
-            let blocks = local ?? LocalBlocks(layout: layout, generations: generations, damaged: damaged)
-            local = blocks
-            return blocks
+    private func localBlocks() async throws -> LocalBlocks {
+        // It may read damaged files from their beginning to their end.
+        try await DownloadThreads.cancellable(on: .singleton) { isCancelled in
+            try self.local.withLock { local in
+                let blocks =
+                    try local
+                    ?? LocalBlocks(
+                        layout: self.layout, generations: self.generations, damaged: self.damaged, isCancelled)
+                local = blocks
+                return blocks
+            }
         }
     }
 

@@ -7,6 +7,7 @@ import SystemPackage
 final class Seeds: Sendable {
     private let directories: [FilePath]
     private let bySize = Mutex<[Int64: [FilePath]]?>(nil)
+    private let cached = Mutex<[Digest: FilePath]?>(nil)
 
     /// Files that are looked at in all directories together.
     private static let limit = 200_000
@@ -18,7 +19,7 @@ final class Seeds: Sendable {
     ///
     /// - Throws: `CancellationError`.
     func file(for file: ReleaseFile) async throws -> FilePath? {
-        for place in Self.knownPlaces(file.sha256) {
+        for place in [Self.ollama(file.sha256), huggingFace(file.sha256)].compactMap(\.self) {
             let target = DiskReader.realPath(place) ?? place
             if let entry = DiskReader.entry(at: target), entry.kind == .file, entry.size == file.size { return target }
         }
@@ -33,24 +34,37 @@ final class Seeds: Sendable {
     }
 
     /// Where Ollama keeps a blob.
-    private static func knownPlaces(_ digest: Digest) -> [FilePath] {
+    private static func ollama(_ digest: Digest) -> FilePath? {
         let home = Environment.value("HOME").map { FilePath($0) }
-        let ollama =
+        let models =
             Environment.value("OLLAMA_MODELS").map { FilePath($0) } ?? home?.appending(".ollama").appending("models")
-        return [ollama?.appending("blobs").appending("sha256-\(digest)")].compactMap(\.self) + huggingFace(digest, home)
+        return models?.appending("blobs").appending("sha256-\(digest)")
     }
 
-    /// Where the clients of the Hugging Face hub keep a large file: `models--…/blobs/<sha256>` (hub documentation, “Understand
+    private func huggingFace(_ digest: Digest) -> FilePath? {
+        cached.withLock { known in
+            let all = known ?? Self.huggingFaceBlobs()
+            known = all
+            return all[digest]
+        }
+    }
+
+    /// What the clients of the Hugging Face hub keep of large files: `models--…/blobs/<sha256>` (hub documentation, “Understand
     /// caching”).
-    private static func huggingFace(_ digest: Digest, _ home: FilePath?) -> [FilePath] {
+    private static func huggingFaceBlobs() -> [Digest: FilePath] {
         let cache =
             Environment.value("HF_HUB_CACHE").map { FilePath($0) }
             ?? Environment.value("HF_HOME").map { FilePath($0).appending("hub") }
-            ?? home?.appending(".cache").appending("huggingface").appending("hub")
-        guard let cache, let names = try? DiskReader.names(in: cache) else { return [] }
-        return names.filter { $0.hasPrefix("models--") }.map {
-            cache.appending($0).appending("blobs").appending(digest.description)
+            ?? Environment.value("HOME").map { FilePath("\($0)/.cache/huggingface/hub") }
+        guard let cache else { return [:] }
+        var blobs: [Digest: FilePath] = [:]
+        for model in (try? DiskReader.names(in: cache)) ?? [] where model.hasPrefix("models--") {
+            let directory = cache.appending(model).appending("blobs")
+            for name in (try? DiskReader.names(in: directory)) ?? [] {
+                if let digest = Digest(name) { blobs[digest] = directory.appending(name) }
+            }
         }
+        return blobs
     }
 
     private func candidates(_ size: Int64) -> [FilePath] {

@@ -16,8 +16,10 @@ struct NetworkLogins: Sendable {
 
     /// Parses a netrc file; what it does not know is skipped. A `default` entry is not used: it would give a password to everybody.
     init(_ text: String) {
-        var words = text.split(separator: "\n").flatMap { line in
-            line.split(whereSeparator: \.isWhitespace).prefix { !$0.hasPrefix("#") }
+        var words = text.split(whereSeparator: \.isNewline).flatMap { line in
+            let words = line.split(whereSeparator: \.isWhitespace)
+            // Anywhere else it may be the beginning of a password.
+            return words.first?.hasPrefix("#") == true ? [] : words
         }[...]
         var machine: String?
         while let word = words.popFirst() {

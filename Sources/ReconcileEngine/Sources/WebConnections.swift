@@ -134,7 +134,9 @@ struct Proxy: Hashable, Sendable {
         guard !WebAddress.isLoopback(host: host) else { return nil }
         let names = url.scheme?.lowercased() == "https" ? ["HTTPS_PROXY", "ALL_PROXY"] : ["HTTP_PROXY", "ALL_PROXY"]
         let exceptions = first(["NO_PROXY"], variable) ?? ""
-        guard let text = first(names, variable), !isExcepted(host, port: url.port, exceptions) else { return nil }
+        guard let text = first(names, variable), !isExcepted(host, port: WebAddress.port(url), exceptions) else {
+            return nil
+        }
         let address = URL(string: text.contains("://") ? text : "http://\(text)")
         let ports = ["http": 80, "socks5": 1080, "socks5h": 1080]
         guard let address, let scheme = address.scheme?.lowercased(), let usual = ports[scheme],
@@ -164,7 +166,7 @@ struct Proxy: Hashable, Sendable {
     }
 
     /// Whether a host is one that `NO_PROXY` names: itself, a domain above it, or `*`.
-    private static func isExcepted(_ host: String, port: Int?, _ list: String) -> Bool {
+    private static func isExcepted(_ host: String, port: Int, _ list: String) -> Bool {
         list.split(whereSeparator: { $0 == "," || $0 == " " }).contains { entry in
             var name = entry.lowercased()
             if name == "*" { return true }

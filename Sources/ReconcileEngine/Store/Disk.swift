@@ -58,7 +58,7 @@ package struct Disk: Sendable {
 
     /// Puts a file in place whose durability somebody else sees to, in one step. For what may be lost, but not be half there.
     ///
-    /// - Throws: ``Fault`` of kind `system` or `diskFull`; nothing is then there.
+    /// - Throws: ``Fault`` of kind `system`; nothing is then there.
     func write(_ bytes: [UInt8], unsynchronisedTo path: FilePath) throws {
         let temporary = Self.temporaryName(beside: path)
         var descriptor = open(temporary.string, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o444)

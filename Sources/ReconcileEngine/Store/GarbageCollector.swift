@@ -142,6 +142,12 @@ package struct GarbageCollector {
         for name in try DiskReader.names(in: reader.layout.partials)
         where name != reader.layout.incoming.lastComponent?.string {
             let path = reader.layout.partials.appending(name)
+            if let entry = DiskReader.entry(at: path), entry.kind != .directory {
+                guard isOlder(entry, than: Self.freshSeconds) else { continue }
+                if writer != nil { try Disk().remove(path) }
+                items.append(Item(kind: "temporary", name: name, bytes: entry.size))
+                continue
+            }
             let data = DiskReader.entry(at: path.appending("data"))
             guard let newest = data ?? DiskReader.entry(at: path), isOlder(newest, than: Self.partialSeconds) else {
                 continue

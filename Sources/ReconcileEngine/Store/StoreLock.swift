@@ -61,14 +61,21 @@ package final class StoreLock: Sendable {
 package final class StoreLease: Sendable {
     private let descriptor: CInt
 
-    /// Takes part in a lease; `nil` where the file system knows no locks, or somebody is just looking whether it is held.
+    /// Takes part in a lease; `nil` where the file system knows no locks.
     init?(_ path: FilePath) {
         descriptor = open(path.string, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        guard descriptor >= 0, flock(descriptor, LOCK_SH | LOCK_NB) == 0 else {
-            if descriptor >= 0 { close(descriptor) }
-            return nil
+        guard descriptor >= 0 else { return nil }
+        for _ in 0..<Self.attempts {
+            if flock(descriptor, LOCK_SH | LOCK_NB) == 0 { return }
+            guard errno == EWOULDBLOCK || errno == EINTR else { break }
+            usleep(2000)
         }
+        close(descriptor)
+        return nil
     }
+
+    /// Whoever looks whether it is held has it for a moment.
+    private static let attempts = 100
 
     /// Whether somebody holds it.
     static func isHeld(_ path: FilePath) -> Bool {
