@@ -23,12 +23,12 @@ package struct Survey: Sendable {
     /// The plan: the one pure function, then digests and bytes.
     package func plan() -> Plan {
         var state = observation.state
-        var result = plan(of: state)
-        let fetching = result.changes.filter { $0.steps.contains(.fetch) }
+        let fetching = fetchingChanges
         if !fetching.isEmpty {
             state.localBytes = localBytes(for: fetching)
-            result = plan(of: state)
+            state.heldBytes = heldBytes(for: fetching)
         }
+        let result = plan(of: state)
         let notices = (result.notices + self.notices.filter { options.includes($0.model) })
         var plan = Plan(
             toolVersion: ToolVersion.current, createdAt: now,
@@ -45,6 +45,23 @@ package struct Survey: Sendable {
 
     /// What other models put in the way of releases.
     package func rejections() -> [ModelName: [Digest: Obstacle]] { plan(of: observation.state).rejected }
+
+    /// The changes for which content is fetched, whether the disk has room for it or not: that is known once it is known what is
+    /// here already.
+    private var fetchingChanges: [Change] {
+        var state = observation.state
+        state.freeBytes = nil
+        return plan(of: state).changes.filter { $0.steps.contains(.fetch) }
+    }
+
+    private func heldBytes(for changes: [Change]) -> [Digest: Int64] {
+        guard !isRemote else { return [:] }
+        let observer = Observer(reader: StoreReader(layout: layout))
+        return changes.reduce(into: [:]) { held, change in
+            guard let release = change.release else { return }
+            held.merge(observer.heldBytes(of: release.files)) { $1 }
+        }
+    }
 
     private func plan(of state: ObservedState) -> Planner.Result {
         planner(of: state).plan(isWhole: options.only.isEmpty) { options.includes($0) }
@@ -80,7 +97,7 @@ package struct Survey: Sendable {
     /// - Throws: `CancellationError`.
     package func findingReuse() async throws -> Survey {
         guard !isRemote else { return self }
-        let fetching = plan(of: observation.state).changes.filter { $0.steps.contains(.fetch) }
+        let fetching = fetchingChanges
         guard !fetching.isEmpty else { return self }
         let models = observation.state.models
         let finder = ReuseFinder(

@@ -14,7 +14,7 @@ private func installed(_ release: Release, memory: Memory = Memory()) -> Observe
 
 private func plan(
     _ models: [DesiredModel], prune: Bool = false, observed: [ModelName: ObservedModel] = [:], free: Int64? = nil,
-    offers: [ModelName: [Release]] = [:]
+    local: [Digest: Int64] = [:], held: [Digest: Int64] = [:], offers: [ModelName: [Release]] = [:]
 ) -> Planner.Result {
     let desired = DesiredState(
         digest: .of(""), facts: [:], prune: prune,
@@ -22,9 +22,10 @@ private func plan(
     let resolutions = offers.mapValues { releases in
         Resolution.candidates(releases.map { Candidate(version: $0.version, verdict: .eligible($0)) }, listed: nil)
     }
+    var state = ObservedState(models: observed, freeBytes: free, localBytes: local)
+    state.heldBytes = held
     return Planner(
-        desired: desired, observed: ObservedState(models: observed, freeBytes: free), resolutions: resolutions,
-        selectors: [:], now: now
+        desired: desired, observed: state, resolutions: resolutions, selectors: [:], now: now
     ).plan()
 }
 
@@ -39,7 +40,7 @@ private func plan(
         let models = try ["a", "b"].map { try DesiredModel.sample($0) }
         let offers = try Dictionary(
             uniqueKeysWithValues: models.map { ($0.name, [try Release.sample("1.0.0", content: "12345")]) })
-        #expect(plan(models, offers: offers).changes.map(\.bytes) == [.init(download: 5), .init(reused: 5)])
+        #expect(plan(models, offers: offers).changes.map(\.bytes) == [.init(download: 5, disk: 5), .init(reused: 5)])
     }
 
     @Test func `says so when the disk is too full, with numbers`() throws {
@@ -47,6 +48,18 @@ private func plan(
         let result = plan([model], free: 100, offers: [model.name: [try .sample("1.0.0", content: "12345")]])
         #expect(result.changes.isEmpty)
         #expect(result.problems.map(\.kind) == [.diskFull(neededBytes: Planner.reserveBytes + 5, freeBytes: 100)])
+    }
+
+    @Test func `needs no room for what a download occupies already`() throws {
+        let model = try DesiredModel.sample("a")
+        let release = try Release.sample("1.0.0", content: "12345")
+        let file = try #require(release.files.first)
+        for (held, fits) in [(Int64(3), true), (2, false)] {
+            let result = plan(
+                [model], free: Planner.reserveBytes + 2, local: [file.sha256: 1], held: [file.sha256: held],
+                offers: [model.name: [release]])
+            #expect(result.changes.map(\.bytes) == (fits ? [.init(download: 4, reused: 1, disk: 2)] : []))
+        }
     }
 
     @Test func `waits for the models a release requires, and takes them together`() throws {

@@ -65,8 +65,13 @@ public struct Change: Codable, Hashable, Sendable {
         /// Already in the store.
         public var reused: Int64
 
+        /// That the disk still has to have room for.
+        public var disk: Int64
+
         /// None, unless said otherwise.
-        public init(download: Int64 = 0, reused: Int64 = 0) { (self.download, self.reused) = (download, reused) }
+        public init(download: Int64 = 0, reused: Int64 = 0, disk: Int64 = 0) {
+            (self.download, self.reused, self.disk) = (download, reused, disk)
+        }
     }
 
     /// The model.

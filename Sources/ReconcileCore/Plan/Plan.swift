@@ -170,7 +170,7 @@ extension Plan.Summary {
         for change in changes {
             downloadBytes = saturatingSum(downloadBytes, change.bytes.download)
             reusedBytes = saturatingSum(reusedBytes, change.bytes.reused)
+            diskBytes = saturatingSum(diskBytes, change.bytes.disk)
         }
-        diskBytes = downloadBytes
     }
 }

@@ -136,18 +136,18 @@ public struct Planner: Sendable {
         for change in result.changes {
             let before = counted
             let bytes = bytes(of: change, counted: &counted)
-            if let free = room, bytes.download > 0 {
+            if let free = room, bytes.disk > 0 {
                 // Changes are admitted while they fit: a small one need not wait because of a large one.
-                guard bytes.download <= free else {
+                guard bytes.disk <= free else {
                     counted = before
                     result.problems.append(
                         Fault(
                             .diskFull(
-                                neededBytes: saturatingSum(bytes.download, Self.reserveBytes),
+                                neededBytes: saturatingSum(bytes.disk, Self.reserveBytes),
                                 freeBytes: saturatingSum(free, Self.reserveBytes)), model: change.model))
                     continue
                 }
-                room = free - bytes.download
+                room = free - bytes.disk
             }
             changes.append(change.with(bytes: bytes))
         }
@@ -167,6 +167,8 @@ public struct Planner: Sendable {
             let local = isNew ? min(observed.localBytes[file.sha256] ?? 0, file.size) : file.size
             bytes.download = saturatingSum(bytes.download, file.size - local)
             bytes.reused = saturatingSum(bytes.reused, local)
+            let held = isNew ? observed.heldBytes[file.sha256] ?? local : file.size
+            bytes.disk = saturatingSum(bytes.disk, max(0, file.size - held))
         }
         return bytes
     }

@@ -97,6 +97,12 @@ public struct ObservedState: Codable, Sendable {
     /// Bytes that need not be fetched, of the content that was asked about: whole blobs and partial downloads.
     public var localBytes: [Digest: Int64]
 
+    /// Bytes that content which was asked about occupies on the disk already, complete or not; where nothing is said, what need
+    /// not be fetched does. Only for the plan that is being made.
+    public var heldBytes: [Digest: Int64] = [:]
+
+    private enum CodingKeys: String, CodingKey { case models, freeBytes, localBytes }
+
     /// What is on the disk.
     public init(models: [ModelName: ObservedModel] = [:], freeBytes: Int64? = nil, localBytes: [Digest: Int64] = [:]) {
         (self.models, self.freeBytes, self.localBytes) = (models, freeBytes, localBytes)

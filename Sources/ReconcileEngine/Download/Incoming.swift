@@ -31,6 +31,12 @@ actor Incoming {
     ///
     /// - Throws: ``Fault`` of kind `system`.
     nonisolated func hold(_ bytes: [UInt8], of file: ReleaseFile) async throws {
+        // Only files belong there; anything else in the way can go.
+        for path in [layout.incoming, place(file.sha256)] {
+            guard let entry = DiskReader.entry(at: path), entry.kind != (path == layout.incoming ? .directory : .file)
+            else { continue }
+            try disk.removeTree(path)
+        }
         try disk.write(bytes, unsynchronisedTo: place(file.sha256))
         try await add(file)
     }

@@ -44,6 +44,8 @@ final class LargeFetch: Sendable {
     private static let tick = Duration.milliseconds(50)
     /// Bytes per second of all downloads at which the machine, not the network, is what is slow.
     private static let fast = 150e6
+    /// Bytes per second that a connection should have at least where the bandwidth is limited.
+    private static let leastRate: Int64 = 512 << 10
     /// Blocks of one connection on their way to disk and hash, at most.
     private static let outstandingLimit = 8
 
@@ -170,7 +172,8 @@ final class LargeFetch: Sendable {
     }
 
     private func nextFlight(_ id: Int, _ rate: Double?) throws -> RangeBook.Flight? {
-        let wanted = rate.map { Int64($0 * RangeBook.requestSeconds) } ?? 4 * RangeBook.smallest
+        let first = engine.bucket.isNarrow ? RangeBook.smallest : 4 * RangeBook.smallest
+        let wanted = rate.map { Int64($0 * RangeBook.requestSeconds) } ?? first
         guard
             let flight = assembly.next(
                 for: id, wanted: wanted, connections: sharing.withLock { $0 }, rates: watch.rates)
@@ -223,7 +226,7 @@ final class LargeFetch: Sendable {
     private func grow(_ course: inout Course, _ group: inout Group) {
         let now = ContinuousClock.now
         guard course.ending == nil, !course.mustRestart, !remote.known.ignoresRanges, now >= course.quietUntil,
-            let isFar, assembly.isIdle, assembly.canShare
+            let isFar, isFar || remote.validator.hasAccepted, assembly.isIdle, assembly.canShare
         else { return }
         if course.active.count >= course.target {
             guard isWorthwhile(&course, now, isFar: isFar), course.target < limit else { return }
@@ -236,8 +239,12 @@ final class LargeFetch: Sendable {
         }
     }
 
-    /// Connections that there are blocks for, at most.
-    private var limit: Int { min(engine.slots.limit, max(1, engine.pool.capacity / 2)) }
+    /// Connections that there are blocks and bandwidth for, at most. What many of them have in their sockets when little may come
+    /// would come twice.
+    private var limit: Int {
+        let share = engine.bucket.rate.map { Int(clamping: $0 / Self.leastRate) } ?? .max
+        return max(1, min(engine.slots.limit, engine.pool.capacity / 2, share))
+    }
 
     /// Whether the server is far; `nil` until anything tells.
     private var isFar: Bool? {

@@ -38,11 +38,21 @@ package final class PartialFile: Sendable {
         _ directory: FilePath, holder: String, patience: Duration, isDirect: Bool = false
     ) async throws -> PartialFile {
         while true {
+            try heal(directory)
             try Disk().makeDirectory(directory)
             let lock = try await StoreLock.take(directory.appending("lock"), holder: holder, patience: patience)
             // Whoever held it may have finished, and deleted the directory with the lock that we waited for.
             guard lock.isStill(at: directory.appending("lock")) else { continue }
             return try open(directory, lock, isDirect: isDirect)
+        }
+    }
+
+    /// Deletes what cannot be part of a download: everything here can be had again.
+    private static func heal(_ directory: FilePath) throws {
+        if let entry = DiskReader.entry(at: directory), entry.kind != .directory { try Disk().remove(directory) }
+        for name in ["data", "journal", "lock"] {
+            let path = directory.appending(name)
+            if let entry = DiskReader.entry(at: path), entry.kind != .file { try Disk().removeTree(path) }
         }
     }
 

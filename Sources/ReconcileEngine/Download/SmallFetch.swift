@@ -25,8 +25,7 @@ struct SmallFetch: Sendable {
         var fault = Fault(.sourceUnreachable(url: file.path.description, detail: "it has no location"))
         let locations = engine.health.ordered(wanted.locations)
         for (rank, location) in locations.enumerated() {
-            let attempts = rank == locations.count - 1 ? Persistence.attempts : Persistence.attemptsWithOthers
-            guard let reason = try await fetch(from: location, Persistence(attempts: attempts), &total) else {
+            guard let reason = try await fetch(from: location, hasOthers: rank < locations.count - 1, &total) else {
                 return total
             }
             fault = reason
@@ -38,9 +37,9 @@ struct SmallFetch: Sendable {
     ///
     /// - Returns: Why it was given up; `nil` when the file is here.
     private func fetch(
-        from location: Location, _ persistence: Persistence, _ total: inout Int64
+        from location: Location, hasOthers: Bool, _ total: inout Int64
     ) async throws -> Fault? {
-        var persistence = persistence
+        var persistence = Persistence(attempts: hasOthers ? Persistence.attemptsWithOthers : Persistence.attempts)
         while true {
             let began = ContinuousClock.now
             switch try await answer(of: location, &total) {
@@ -48,6 +47,8 @@ struct SmallFetch: Sendable {
             case .refused(let fault): return fault
             case .failed(let fault, let retryAfter):
                 engine.health.failed(location)
+                // Another one may do better than one that is silent.
+                if hasOthers, case .sourceUnreachable(_, WebClient.timedOut) = fault.kind { return fault }
                 let decision = persistence.failed(after: ContinuousClock.now - began, retryAfter: retryAfter)
                 guard let delay = decision.delay else { return fault }
                 try await Task.sleep(for: delay)

@@ -156,6 +156,16 @@ package struct Observer: Sendable {
         }
     }
 
+    /// How many bytes of the disk each file occupies already.
+    package func heldBytes(of files: [ReleaseFile]) -> [Digest: Int64] {
+        Dictionary(
+            files.map { file in
+                let blob = DiskReader.entry(at: reader.layout.blob(file.sha256))
+                let data = DiskReader.entry(at: reader.layout.partial(file.sha256).appending("data"))
+                return (file.sha256, blob?.size == file.size ? file.size : min(file.size, data?.allocated ?? 0))
+            }, uniquingKeysWith: { first, _ in first })
+    }
+
     /// How many bytes of each file need not be fetched: whole blobs, and what partial downloads have safely.
     ///
     /// A blob that is the same file as a damaged one is damaged itself and counts as nothing.

@@ -58,6 +58,7 @@ public struct Publisher: Sendable {
         let digest = Hashing.contentDigest(of: files)
         let lock = try await takeLock()
         defer { withExtendedLifetime(lock) {} }
+        try sweep()
         var index = try readIndex()
         if let entry = index.releases.first(where: { $0.version == description.version }) {
             let existing = try readRelease(entry)
@@ -122,6 +123,16 @@ public struct Publisher: Sendable {
         try disk.makeDirectory(directory)
         return try await StoreLock.take(
             directory.appending(".publish-lock"), holder: Settings().holder, patience: .seconds(60))
+    }
+
+    /// Deletes what a publisher left that was killed; whoever has the lock is the only one.
+    private func sweep() throws {
+        for kind in FileAids.Kind.allCases {
+            let place = directory.appending(kind.rawValue)
+            for name in try DiskReader.names(in: place) where Disk.isTemporary(name) {
+                try disk.remove(place.appending(name))
+            }
+        }
     }
 
     private func readIndex() throws -> CatalogIndex {

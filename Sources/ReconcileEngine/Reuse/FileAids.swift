@@ -3,7 +3,7 @@ package import ReconcileCore
 /// What a publisher offers beside a file so that fetching it costs less. It only helps: the file's own digest decides.
 package struct FileAids: Sendable, Hashable {
     /// The kinds of sidecars: the directories they are in.
-    package enum Kind: String, Sendable {
+    package enum Kind: String, Sendable, CaseIterable {
         case blocks, zstd, patches
     }
 

@@ -28,6 +28,7 @@ enum PatchMaker {
     }
 
     private static func fill(_ bytes: UnsafeMutableRawBufferPointer, from file: ReadableFile, at offset: Int64) throws {
+        try Task.checkCancellation()
         guard file.read(into: bytes, at: offset) else {
             throw PatchFault.io(detail: "a file became shorter")
         }

@@ -326,8 +326,13 @@ package struct Disk: Sendable {
     }
 
     /// A name in the same directory that nobody else uses; what a crash leaves of it is swept by `gc`.
+    private static let temporaryPrefix = ".tmp-"
+
+    /// Whether a name is one that a file has before it is complete.
+    static func isTemporary(_ name: String) -> Bool { name.hasPrefix(temporaryPrefix) }
+
     private static func temporaryName(beside path: FilePath) -> FilePath {
-        path.removingLastComponent().appending(".tmp-\(getpid())-\(UInt32.random(in: 0...UInt32.max))")
+        path.removingLastComponent().appending("\(temporaryPrefix)\(getpid())-\(UInt32.random(in: 0...UInt32.max))")
     }
 }
 

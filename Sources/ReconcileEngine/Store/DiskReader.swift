@@ -19,6 +19,8 @@ package enum DiskReader {
         package let kind: Kind
         /// Its length in bytes.
         package let size: Int64
+        /// Bytes of the disk that it occupies.
+        package let allocated: Int64
         /// When its content changed, in nanoseconds since 1970.
         package let modified: Int64
         /// Its number on its device.
@@ -42,7 +44,8 @@ package enum DiskReader {
             default: .other
             }
         return Entry(
-            kind: kind, size: Int64(status.st_size), modified: Platform.modified(status),
+            kind: kind, size: Int64(status.st_size), allocated: Int64(status.st_blocks) * 512,
+            modified: Platform.modified(status),
             inode: UInt64(status.st_ino), device: UInt64(truncatingIfNeeded: status.st_dev))
     }
 
