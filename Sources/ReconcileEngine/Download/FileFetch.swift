@@ -163,15 +163,22 @@ final class FileFetch: Sendable {
     }
 
     /// Does without a server whose answers do not fit. Some answer wrongly to ranges only: the last one is asked for the whole
-    /// file before it is given up, unless that would cost what is there.
+    /// file before it is given up. What is there is only thrown away when it has promised that.
     private func giveUp(_ location: Location, _ course: inout Course) async throws {
         if course.candidates.count == 1, let remote = course.remotes[location], !remote.known.ignoresRanges,
-            assembly.present == 0
+            await offersWhole(remote)
         {
             remote.learn { $0.ignoresRanges = true }
             return try await beginAnew(&course)
         }
         course.candidates.removeAll { $0 == location }
+    }
+
+    /// Whether a server says that it would send the whole file, of the right size.
+    private func offersWhole(_ remote: RemoteFile) async -> Bool {
+        guard assembly.present > 0 else { return true }
+        guard let answer = try? await engine.client.send(remote.request), answer.status == 200 else { return false }
+        return answer.header("Content-Length").flatMap(Int64.init) == file.size
     }
 
     /// Goes on after a server's file changed. What it brought before may be of another file: an index can tell, otherwise it is
