@@ -81,14 +81,15 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
 
     @Test func `limits them, and takes the limit away`() async throws {
         let bench = try await Bench(content)
-        bench.control.limit(to: 1 << 20)
-        let start = ContinuousClock.now
+        // With it, all of the file would take minutes.
+        bench.control.limit(to: 128 << 10)
         async let fetched = bench.fetch()
         try await Task.sleep(for: .seconds(1.5))
         #expect(bench.received.bytes < 8 * mebibyte && !bench.isHere)
+        let start = ContinuousClock.now
         bench.control.limit(to: nil)
         #expect(try await fetched == bench.file.size)
-        #expect(ContinuousClock.now - start < .seconds(15))
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 
     @Test func `cancels them, and keeps what came`() async throws {
