@@ -120,6 +120,19 @@ package struct Downloader: Sendable {
         { DiskReader.entry(at: layout.blob($0.sha256))?.size == $0.size }
     }
 
+    /// Takes over a file of this machine without copying it, where the file system can share its blocks.
+    ///
+    /// - Returns: Whether it was the wanted one; the clone itself was hashed.
+    private func clone(_ path: FilePath, of file: ReleaseFile, _ partial: PartialFile) async throws -> Bool {
+        guard DiskReader.entry(at: path)?.size == file.size, let clone = partial.clone(of: path) else { return false }
+        guard try await Hashing.digest(ofFile: clone).digest == file.sha256 else {
+            try Disk().remove(clone)
+            return false
+        }
+        try partial.promote(clone, to: layout.blob(file.sha256))
+        return true
+    }
+
     /// - Parameter isNested: Whether it is part of another fetch, which has its turn already.
     private func fetchAlone(
         _ wanted: Wanted, isNested: Bool, _ received: @escaping @Sendable (Int) -> Void
@@ -138,6 +151,10 @@ package struct Downloader: Sendable {
             // Another process brought it while we waited for the partial file.
             partial.discard()
             return 0
+        }
+        if case .file(let path)? = wanted.locations.first, try await clone(path, of: file, partial) {
+            received(Int(clamping: file.size))
+            return file.size
         }
         var (bytes, recipe): (Int64, (Recipe, FilePath)?) = (0, nil)
         var isOurs = false

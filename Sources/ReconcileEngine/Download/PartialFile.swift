@@ -14,6 +14,7 @@ package import SystemPackage
 ///
 /// ```text
 /// data      the bytes, each at its place; the file has its full length from the start
+/// clone     a file of this machine that may be the wanted one, while it is hashed
 /// journal   what of it is there, a line for each block; see ``DownloadJournal``
 /// lock      flock(2), so that two processes do not write one file
 /// ```
@@ -169,6 +170,25 @@ package final class PartialFile: Sendable {
 
     /// Deletes the partial file, because its blob is there; what cannot be deleted now is swept by `gc`.
     func discard() { try? Disk().removeTree(directory) }
+
+    /// A copy of a file of this machine that shares its blocks, where the file system can; `nil` where it cannot.
+    func clone(of source: FilePath) -> FilePath? {
+        let clone = directory.appending("clone")
+        try? Disk().remove(clone)
+        return Platform.clone(source.string, to: clone.string) ? clone : nil
+    }
+
+    /// Makes a verified clone a blob, in the same order; then the rest goes.
+    ///
+    /// - Throws: ``Fault`` of kind `system`; a blob that has appeared then is whole.
+    func promote(_ clone: FilePath, to blob: FilePath) throws {
+        let disk = Disk()
+        guard chmod(clone.string, 0o444) == 0 else { throw DiskReader.systemFault("synchronise", clone) }
+        try disk.synchroniseFile(clone)
+        try disk.makeDirectory(blob.removingLastComponent())
+        try disk.move(clone, to: blob)
+        try? disk.removeTree(directory)
+    }
 
     /// Makes the complete file a blob: synchronised, read-only, renamed, its directory synchronised; then the rest goes.
     ///

@@ -270,7 +270,7 @@ package struct Disk: Sendable {
         }
     }
 
-    private func synchroniseFile(_ path: FilePath) throws {
+    func synchroniseFile(_ path: FilePath) throws {
         let descriptor = open(path.string, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw DiskReader.systemFault("synchronise", path) }
         defer { close(descriptor) }
