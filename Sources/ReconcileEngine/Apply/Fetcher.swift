@@ -80,7 +80,7 @@ package struct Fetcher: Sendable {
             if let index = found.index { try? store.keep(index) }
             var wanted = Downloader.Wanted(
                 file, from: (found.seed.map { [.file($0)] } ?? []) + locations, index: found.index, reuse: found.reuse)
-            wanted.recipe = found.recipe
+            (wanted.recipe, wanted.seed) = (found.recipe, found.seed)
             return wanted
         }
         let bytes = try await downloader.fetch(wanted) { file, count in

@@ -16,6 +16,11 @@ package struct Downloader: Sendable {
         var index: BlockIndex?
         /// What of it is copied from this machine.
         var reuse: ReusePlan?
+        /// Which of its locations is a file that the plan counts as here.
+        var seed: FilePath?
+
+        /// Whether a location is a file that was here already: what comes from there counts as nothing that came.
+        func isSeed(_ location: Location) -> Bool { seed.map { location == .file($0) } ?? false }
 
         /// Something smaller that it is made of, and where that is.
         var recipe: (Recipe, locations: [Location])?
@@ -98,10 +103,10 @@ package struct Downloader: Sendable {
         let file = wanted.file
         // Small files share one, so that there are not as many messages as files.
         let progress = file.size > Self.smallBytes ? Progress(received) : small
+        defer { if progress !== small { progress.flush() } }
         await gate.enter(file.sha256)
         do {
             let bytes = try await fetchAlone(wanted, isNested: false) { progress.add($0, of: file) }
-            if progress !== small { progress.flush() }
             await gate.leave(file.sha256)
             return bytes
         } catch {
@@ -153,6 +158,7 @@ package struct Downloader: Sendable {
             return 0
         }
         if case .file(let path)? = wanted.locations.first, try await clone(path, of: file, partial) {
+            guard !wanted.isSeed(.file(path)) else { return 0 }
             received(Int(clamping: file.size))
             return file.size
         }

@@ -9,7 +9,8 @@ final class FileFetch: Sendable {
     private let downloader: Downloader
     private let assembly: Assembly
     private let report: @Sendable (Int) -> Void
-    private let total = Mutex<Int64>(0)
+    /// Bytes that locations brought, and those of them that came from a source.
+    private let total = Mutex<(brought: Int64, received: Int64)>((0, 0))
 
     init(
         _ wanted: Downloader.Wanted, _ partial: PartialFile, _ downloader: Downloader,
@@ -55,7 +56,7 @@ final class FileFetch: Sendable {
     func run(_ recipe: (Recipe, FilePath)?) async throws -> Int64 {
         do {
             try await fetch(recipe)
-            return total.withLock { $0 }
+            return total.withLock { $0.received }
         } catch {
             await assembly.settle()
             assembly.end()
@@ -114,10 +115,11 @@ final class FileFetch: Sendable {
 
     private func ask(_ location: Location, _ course: inout Course) async throws {
         let isLast = course.candidates.count == 1
-        let before = total.withLock { $0 }
+        let before = total.withLock { $0.brought }
         let ending: LargeFetch.Ending
         switch location {
-        case .file(let path): ending = try await LocalCopy(path, into: assembly, report: note).run()
+        case .file(let path):
+            ending = try await LocalCopy(path, into: assembly, report: wanted.isSeed(location) ? noteSeed : note).run()
         case .web(let url, let shown, let token, let allowsInsecure):
             var request = WebClient.Request(url: url, shown: shown)
             (request.token, request.allowsInsecure) = (token, allowsInsecure)
@@ -129,8 +131,7 @@ final class FileFetch: Sendable {
                 report: note
             ).run()
         }
-        let hasBrought = total.withLock { $0 } > before
-        if hasBrought { course.contributors.insert(location) }
+        if total.withLock({ $0.brought }) > before { course.contributors.insert(location) }
         switch ending {
         case .complete: engine.health.worked(location)
         case .needsWhole:
@@ -197,9 +198,11 @@ final class FileFetch: Sendable {
     private var restartLimit: Int { wanted.locations.count + 1 }
 
     @Sendable private func note(_ bytes: Int) {
-        total.withLock { $0 += Int64(bytes) }
+        total.withLock { $0 = ($0.brought + Int64(bytes), $0.received + Int64(bytes)) }
         report(bytes)
     }
+
+    @Sendable private func noteSeed(_ bytes: Int) { total.withLock { $0.brought += Int64(bytes) } }
 
     private func beginAnew(_ course: inout Course) async throws {
         guard !course.isCopying else { throw MustBeginAnew() }

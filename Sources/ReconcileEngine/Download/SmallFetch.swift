@@ -66,7 +66,7 @@ struct SmallFetch: Sendable {
             return mismatch(bytes, digest)
         }
         engine.health.worked(location)
-        report(bytes.count)
+        if !wanted.isSeed(location) { report(bytes.count) }
         try await downloader.incoming.hold(bytes, of: file)
         return nil
     }
@@ -98,7 +98,7 @@ struct SmallFetch: Sendable {
             guard let bytes = source.bytes(0..<file.size) else {
                 return .refused(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
             }
-            total += file.size
+            if !wanted.isSeed(location) { total += file.size }
             return .bytes(bytes)
         case .web(let url, let shown, let token, let allowsInsecure):
             var request = WebClient.Request(url: url, shown: shown)
