@@ -34,8 +34,8 @@ extension Reconciler {
         if case .named(let names) = update { try checkNames(names, declaration) }
         let previous = try Lockfile.read(declaration.lockPath)?.lock ?? Lockfile()
         let cache = SourceCache(path: StoreLayout(root: declaration.store).history, canWrite: false)
-        let resolver = Resolver(
-            sources: declaration.makeSources(cache: cache), facts: declaration.desired.facts, now: now)
+        let sources = declaration.makeSources(cache: cache)
+        let resolver = Resolver(sources: sources, facts: declaration.desired.facts, platform: .any, now: now)
         let questions = declaration.desired.models.values.sorted { $0.name < $1.name }.compactMap {
             question($0, previous: previous.models[$0.name], update)
         }
@@ -46,8 +46,13 @@ extension Reconciler {
         for question in questions where !result.changes.contains(where: { $0.model == question.desired.name }) {
             lock.repoint(question.desired, resolutions[question.desired.name])
         }
+        for question in questions {
+            let name = question.desired.name
+            guard let entry = lock.models[name], entry != previous.models[name] else { continue }
+            lock.models[name]?.platforms = try await platforms(of: entry, question.desired, sources)
+        }
         let moved = Set(previous.models.keys).union(lock.models.keys).sorted().compactMap { name in
-            let (from, to) = (previous.models[name]?.release.id, lock.models[name]?.release.id)
+            let (from, to) = (previous.models[name]?.id, lock.models[name]?.id)
             return from == to ? nil : (model: name, from: from, to: to)
         }
         let text = try lock.text()
@@ -56,6 +61,23 @@ extension Reconciler {
         }
         return LockResult(
             path: declaration.lockPath.string, moved: moved, blocked: result.blocked, problems: result.problems)
+    }
+
+    /// What a release delivers to each kind of machine; `nil` when it is the same to all.
+    private func platforms(
+        of entry: Lockfile.Entry, _ model: DesiredModel, _ sources: [String: any ModelSource]
+    ) async throws -> [String: Lockfile.Entry.Variant]? {
+        guard let source = sources[entry.source.source] else { return nil }
+        let listing = Listing(
+            version: entry.version, channel: entry.channel, publishedAt: nil, isYanked: false, revision: entry.revision)
+        let platforms = try await source.platforms(of: listing, in: entry.source.repository)
+        var variants: [String: Lockfile.Entry.Variant] = [:]
+        for platform in platforms {
+            let release = try await source.describe(
+                listing, of: entry.source.repository, choosing: model.selection, for: platform)
+            variants[platform.description] = Lockfile.Entry.Variant(try release.choosing(model.selection))
+        }
+        return variants.isEmpty ? nil : variants
     }
 
     /// The planner of a machine that holds exactly what the lock says: the same decisions, requirements between models
@@ -72,7 +94,7 @@ extension Reconciler {
             let entry = previous.models[name]
             models[name] = asked[name]?.desired ?? model.forLocking(takesAnySize: false)
             observed[name] = asked[name]?.observed ?? entry.map(\.asObserved) ?? ObservedModel()
-            guard known[name] == nil, let release = entry?.release else { continue }
+            guard known[name] == nil, let release = entry?.deliveries.first else { continue }
             known[name] = .candidates(
                 [Candidate(version: release.version, verdict: .eligible(release), isLocked: true)], listed: nil)
         }
@@ -109,10 +131,10 @@ extension DesiredModel {
         let policy = Policy(
             automatic: takesAnySize ? .major : policy.automatic, channel: policy.channel,
             minimumAgeSeconds: policy.minimumAgeSeconds, drift: policy.drift, onFailure: policy.onFailure,
-            keep: policy.keep, automaticPriority: policy.automaticPriority)
+            keep: policy.keep, automaticPriority: policy.automaticPriority, licenses: policy.licenses)
         return DesiredModel(
-            name: name, origin: origin, range: range, include: include, policy: policy, notBefore: nil, check: check,
-            reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs,
+            name: name, origin: origin, alternatives: Array(origins.dropFirst()), range: range, revision: revision,
+            selection: selection, policy: policy, notBefore: nil, check: check, reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs,
             selector: selector)
     }
 }
@@ -120,22 +142,26 @@ extension DesiredModel {
 extension Lockfile {
     /// Puts a release in.
     fileprivate mutating func set(_ release: Release?, for name: ModelName, _ declaration: Declaration) {
-        guard let release, let range = declaration.desired.models[name]?.range else { return }
-        models[name] = Entry(release, range: range)
+        guard let release, let model = declaration.desired.models[name] else { return }
+        models[name] = Entry(release, for: model)
     }
 
     /// Takes the same content from where it is declared now, when only the source or the globs changed.
     fileprivate mutating func repoint(_ model: DesiredModel, _ resolution: Resolution?) {
         guard let entry = models[model.name], case .candidates(let candidates, _)? = resolution,
-            let release = candidates.compactMap(\.release).first(where: { $0.id == entry.release.id })
+            let release = candidates.compactMap(\.release).first(where: { $0.id == entry.id })
         else { return }
-        models[model.name] = Entry(release, range: model.range)
+        var new = Entry(release, for: model)
+        // What was unpacked to know its files need not be unpacked again.
+        if new.revision == entry.revision { new = new.keeping(entry) }
+        models[model.name] = new
     }
 }
 
 extension Lockfile.Entry {
     /// A machine that holds the locked release.
     fileprivate var asObserved: ObservedModel {
+        guard let release = deliveries.first else { return ObservedModel() }
         let generation = Generation(directory: "lock", release: release, usedAt: Timestamp(seconds: 0))
         return ObservedModel(slot: .intact(generation), good: "lock", generations: [generation])
     }

@@ -174,9 +174,9 @@ extension Change {
     /// Whether the release is the one the change leads to, with the digest that its files have.
     fileprivate var isConsistent: Bool {
         guard let release else { return action == .remove && to == nil }
-        guard release.id == to, Hashing.contentDigest(of: release.files) == release.contentDigest else { return false }
+        guard release.id == to, Hashing.digest(of: release.contentText) == release.contentDigest else { return false }
         do {
-            try checkFileList(release.files)
+            if !release.isPacked || !release.files.isEmpty { try checkFileList(release.files) }
             return true
         } catch {
             return false

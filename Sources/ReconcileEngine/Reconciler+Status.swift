@@ -257,7 +257,9 @@ extension Reconciler {
         }
         var priority: Priority?
         if let best = inRange.first, let current, best.version > current {
-            priority = try await source.describe(best, of: model.origin.repository).priority(from: current)
+            priority = try await source.describe(
+                best, of: model.origin.repository, choosing: model.selection, for: Platform.target
+            ).priority(from: current)
         }
         return Outdated(
             model: model.name, current: current, withinAutomatic: automatic?.version,

@@ -25,16 +25,7 @@ extension Reconciler {
 extension Declaration {
     /// The sources as they can be asked.
     func makeSources(cache: SourceCache) -> [String: any ModelSource] {
-        sources.mapValues { source in
-            let transport: any CatalogTransport =
-                switch source.address {
-                case .directory(let path): DirectoryTransport(root: path)
-                case .http(let addresses):
-                    WebTransport(
-                        addresses: addresses, token: source.token, allowsInsecure: source.allowsInsecure, cache: cache)
-                }
-            return CatalogSource(name: source.name, transport: transport)
-        }
+        sources.mapValues { $0.makeSource(cache: cache) }
     }
 
     /// What is asked of each model: the lock's entry where it answers, else the source.

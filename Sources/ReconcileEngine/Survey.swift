@@ -59,7 +59,7 @@ package struct Survey: Sendable {
         let observer = Observer(reader: StoreReader(layout: layout))
         return changes.reduce(into: [:]) { held, change in
             guard let release = change.release else { return }
-            held.merge(observer.heldBytes(of: release.files)) { $1 }
+            held.merge(observer.heldBytes(of: release.deliveries)) { $1 }
         }
     }
 
@@ -83,8 +83,8 @@ package struct Survey: Sendable {
         var local: [Digest: Int64] = [:]
         for change in changes {
             guard let release = change.release else { continue }
-            local.merge(observer.localBytes(of: release.files, damaged: damaged(change.model))) { $1 }
-            for file in release.files {
+            local.merge(observer.localBytes(of: release.deliveries, damaged: damaged(change.model))) { $1 }
+            for file in release.deliveries {
                 guard let bytes = reusable[file.sha256], local[file.sha256] ?? 0 < file.size else { continue }
                 local[file.sha256] = bytes
             }
@@ -107,8 +107,8 @@ package struct Survey: Sendable {
         var survey = self
         for change in fetching {
             guard let release = change.release else { continue }
-            let local = observer.localBytes(of: release.files, damaged: damaged(change.model))
-            let missing = release.files.filter { local[$0.sha256] ?? 0 < $0.size }
+            let local = observer.localBytes(of: release.deliveries, damaged: damaged(change.model))
+            let missing = release.deliveries.filter { local[$0.sha256] ?? 0 < $0.size }
             let found = try await finder.find(missing, of: release, in: sources[release.origin.source])
             for file in missing {
                 let held = local[file.sha256] ?? 0

@@ -45,7 +45,7 @@ extension DesiredModel {
         return DesiredModel(
             name: try Sample.unwrap(ModelName(name)), origin: try Sample.unwrap(Origin(origin)),
             range: try VersionRange(range),
-            include: [], policy: policy, notBefore: notBefore, check: hasCheck ? hook : nil, reload: nil,
+            selection: FileSelection(), policy: policy, notBefore: notBefore, check: hasCheck ? hook : nil, reload: nil,
             probe: hasProbe ? hook : nil, group: group,
             dependsOn: try dependsOn.map { try Sample.unwrap(ModelName($0)) },
             isProtected: false, place: "desired-state.yaml:1:1", trialInputs: .of("hooks"), selector: .of("selector"))

@@ -39,7 +39,7 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         /// Fetches the file with an engine of its own, as another process would.
         func fetch() async throws -> Int64 {
             let engine = DownloadEngine(DownloadPolicy(), control: control, clock: { Timestamp(seconds: 0) })
-            let location = Location.web(url: server.url, shown: server.url, token: nil, allowsInsecure: false)
+            let location = Location.web(WebLocation(url: server.url, shown: server.url))
             return try await Downloader(layout: layout, engine: engine, holder: "test").fetch(
                 [Downloader.Wanted(file, from: [location])]
             ) { received.add($1) }

@@ -11,7 +11,8 @@ public struct Fault: Error, Codable, Hashable, Sendable {
     /// Whether it is about what is published, not about what is here: what is active goes on working.
     public var isOfSource: Bool {
         switch kind {
-        case .sourceUnreachable, .sourceLacks, .sourceInvalid, .noMatch, .ambiguous, .nothingIncluded, .secretMissing:
+        case .sourceUnreachable, .sourceLacks, .sourceRefuses, .sourceInvalid, .noMatch, .ambiguous, .nothingIncluded,
+            .secretMissing:
             true
         default: false
         }
@@ -20,7 +21,7 @@ public struct Fault: Error, Codable, Hashable, Sendable {
     /// Whether trying again later can help by itself; everything else needs a person or another release.
     public var mayPass: Bool {
         switch kind {
-        case .sourceUnreachable, .sourceLacks, .busy, .system, .diskFull, .digestMismatch, .sizeMismatch,
+        case .sourceUnreachable, .sourceLacks, .sourceRefuses, .busy, .system, .diskFull, .digestMismatch, .sizeMismatch,
             .secretMissing,
             .sourceInvalid:
             true
@@ -63,6 +64,8 @@ public struct Fault: Error, Codable, Hashable, Sendable {
         case sourceUnreachable(url: String, detail: String)
         /// A source has no such thing.
         case sourceLacks(url: String)
+        /// A source answers that it does not give this to us, or to nobody.
+        case sourceRefuses(url: String, reason: AccessRefusal)
         /// A source answers with something that is not a catalog.
         case sourceInvalid(url: String, detail: String)
         /// No release is in the range.

@@ -84,7 +84,9 @@ public struct ModelPlanner: Sendable {
         if decision.change == nil, observed.trial != nil, let active = observed.slot.generation {
             finish(active, into: &decision)
         }
-        let newer = candidates.first { $0.version > hold.release.version && $0.isEligible }
+        let newer = candidates.first {
+            $0.isEligible && (isOrdered ? $0.version > hold.release.version : $0.version != hold.release.version)
+        }
         guard let newer else { return }
         block(
             newer, .held(by: hold.by, reason: hold.reason, until: hold.until, version: hold.release.version), &decision)
@@ -115,7 +117,7 @@ public struct ModelPlanner: Sendable {
         noteActive(active, into: &decision)
         var failed: Version?
         for candidate in candidates {
-            if let active, stays(active), !candidate.isLocked, candidate.version < active.version { return }
+            if let active, stays(active), !candidate.isLocked, isOrdered, candidate.version < active.version { return }
             guard let release = candidate.release, candidate.isEligible || isApproved(candidate, from: active) else {
                 if let obstacle = candidate.obstacle, !isActive(candidate, active) {
                     block(candidate, obstacle, &decision)
@@ -140,8 +142,15 @@ public struct ModelPlanner: Sendable {
     /// Whether the active release may stay although higher precedence is not to be had: only a changed desired state,
     /// a hold or a rollback moves a model backwards (LAW 6).
     private func stays(_ active: Release) -> Bool {
-        desired.range.contains(active.version, admittingPrereleases: true)
-            && active.origin.repository == desired.origin.repository
+        desired.covers(active)
+    }
+
+    /// Whether versions tell what is newer: what a revision stands for is simply what it stands for now.
+    private var isOrdered: Bool { desired.revision == nil }
+
+    /// A step; one of a revision has no size and counts as major.
+    private func size(from old: Version, to new: Version) -> StepSize {
+        isOrdered ? StepSize(from: old, to: new) : .major
     }
 
     private func isActive(_ candidate: Candidate, _ active: Release?) -> Bool {
@@ -165,7 +174,7 @@ public struct ModelPlanner: Sendable {
             return .undecided(cause: found.cause, retryAt: found.retryAt)
         }
         if let active, !candidate.isLocked, active.contentDigest != release.contentDigest, stays(active) {
-            let size = StepSize(from: active.version, to: release.version)
+            let size = size(from: active.version, to: release.version)
             let isApproved = memory.approves(from: active.contentDigest, to: release.contentDigest, at: now)
             if !desired.policy.takes(size, priority: release.priority), !isApproved {
                 return .needsApproval(size: size)
@@ -203,8 +212,8 @@ public struct ModelPlanner: Sendable {
         if isOrder { return .held }
         guard let old else { return .declared }
         if action == .relabel { return .sameContent }
-        guard old.version < release.version, stays(old) else { return .notAsDeclared }
-        let size = StepSize(from: old.version, to: release.version)
+        guard old.version < release.version || !isOrdered, stays(old) else { return .notAsDeclared }
+        let size = size(from: old.version, to: release.version)
         return .newer(
             size: size, priority: release.priority(from: old.version),
             isHotfix: size == .patch && release.priority == .critical)
@@ -227,9 +236,7 @@ public struct ModelPlanner: Sendable {
         guard let active, stays(active) else { return }
         if case .candidates(_, let listed?) = resolution, !listed.contains(active.version) {
             decision.notices.append(.activeUnlisted(model: desired.name, version: active.version))
-        } else if let unfit = candidates.first(where: { $0.release?.id == active.id })?.obstacle,
-            case .factDiffers = unfit
-        {
+        } else if let unfit = candidates.first(where: { $0.release?.id == active.id })?.obstacle, unfit.isUnfitness {
             decision.notices.append(.activeUnfit(model: desired.name, version: active.version, obstacle: unfit))
         } else if candidates.contains(where: { $0.version == active.version && $0.obstacle == .yanked }) {
             decision.notices.append(.activeYanked(model: desired.name, version: active.version))
@@ -266,6 +273,14 @@ extension Candidate {
 }
 
 extension Obstacle {
+    /// Whether a release that is active already stays in spite of it, with a notice.
+    fileprivate var isUnfitness: Bool {
+        switch self {
+        case .factDiffers, .license: true
+        default: false
+        }
+    }
+
     /// The case without its facts, so that only one release a kind is reported.
     var kind: Int {
         switch self {
@@ -286,6 +301,7 @@ extension Obstacle {
         case .dependency: 14
         case .group: 15
         case .conflict: 16
+        case .license: 17
         }
     }
 }

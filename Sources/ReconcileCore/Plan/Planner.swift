@@ -157,7 +157,7 @@ public struct Planner: Sendable {
     private func bytes(of change: Change, counted: inout Set<Digest>) -> Change.Bytes {
         var bytes = Change.Bytes()
         guard change.steps.contains(.fetch), let release = change.release else { return bytes }
-        var files = release.files
+        var files = change.action == .repair ? release.files : release.deliveries
         if change.action == .repair, case .damaged(_, let damage) = observed.models[change.model]?.slot {
             let damaged = Set(damage.map(\.path))
             files = files.filter { damaged.contains($0.path) }
@@ -169,6 +169,10 @@ public struct Planner: Sendable {
             bytes.reused = saturatingSum(bytes.reused, local)
             let held = isNew ? observed.heldBytes[file.sha256] ?? local : file.size
             bytes.disk = saturatingSum(bytes.disk, max(0, file.size - held))
+        }
+        // An archive and what is in it are on the disk together for a while.
+        for archive in release.archives ?? [] where change.action != .repair {
+            bytes.disk = saturatingSum(bytes.disk, archive.files?.reduce(0) { saturatingSum($0, $1.size) } ?? archive.size)
         }
         return bytes
     }

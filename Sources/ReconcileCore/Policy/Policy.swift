@@ -41,6 +41,8 @@ public struct Policy: Hashable, Sendable {
     public let onFailure: OnFailure
     /// What stays for rollback.
     public let keep: Keep
+    /// Which licences are taken.
+    public let licenses: LicensePolicy
     /// When activation is allowed.
     public let schedule: Schedule
     /// How long an approval lasts; without end when `nil`.
@@ -53,11 +55,12 @@ public struct Policy: Hashable, Sendable {
         automatic: StepSize = .minor, channel: String = "stable", minimumAgeSeconds: Int64 = 0, drift: Drift = .heal,
         onFailure: OnFailure = .rollback, keep: Keep = Keep(last: 3, withinSeconds: 30 * 86400),
         automaticPriority: Priority? = nil, schedule: Schedule = Schedule(), approvalSeconds: Int64? = nil,
-        quarantineSeconds: Int64? = nil
+        quarantineSeconds: Int64? = nil, licenses: LicensePolicy = LicensePolicy()
     ) {
         self.automatic = automatic
         self.automaticPriority = automaticPriority
         self.schedule = schedule
+        self.licenses = licenses
         self.approvalSeconds = approvalSeconds
         self.quarantineSeconds = quarantineSeconds
         self.channel = channel

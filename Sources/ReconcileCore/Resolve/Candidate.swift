@@ -30,6 +30,8 @@ public enum Obstacle: Codable, Sendable, Hashable {
     case factDiffers(name: String, needed: String, found: String?)
     /// It needs another model at a version it is not at.
     case modelDiffers(repository: String, needed: String, found: String?)
+    /// Its licence, if it says one, is not one of those that are allowed.
+    case license(found: String?)
     /// It was published too recently.
     case tooYoung(until: Timestamp)
     /// It does not say when it was published, but a minimum age is asked for.
@@ -90,7 +92,7 @@ public enum Obstacle: Codable, Sendable, Hashable {
     /// waits for it. What can never be taken holds nobody up.
     var isWaiting: Bool {
         switch self {
-        case .yanked, .channel, .factDiffers, .modelDiffers, .olderThanFailed, .conflict: false
+        case .yanked, .channel, .factDiffers, .modelDiffers, .olderThanFailed, .conflict, .license: false
         default: true
         }
     }

@@ -21,10 +21,10 @@ extension Encoder {
     }
 }
 
-extension String {
+extension StringProtocol {
     /// The text without control characters: what comes from outside must not steer a terminal.
     public var printable: String {
-        var scalars = UnicodeScalarView()
+        var scalars = String.UnicodeScalarView()
         for scalar in unicodeScalars {
             scalars.append(scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "?" : scalar)
         }

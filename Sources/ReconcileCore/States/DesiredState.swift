@@ -39,12 +39,14 @@ public struct DesiredState: Sendable {
 public struct DesiredModel: Sendable {
     /// The slot.
     public let name: ModelName
-    /// Where it is published.
-    public let origin: Origin
-    /// Which versions are wanted.
+    /// Where it is published: the first that answers says what there is, any of them may deliver it. Never empty.
+    public let origins: [Origin]
+    /// Which versions are wanted; all when a revision is.
     public let range: VersionRange
-    /// Which files are wanted; all when empty.
-    public let include: [Glob]
+    /// The branch, tag or address that is wanted instead of a version.
+    public let revision: String?
+    /// Which files are wanted.
+    public let selection: FileSelection
     /// How it may change.
     public let policy: Policy
     /// No activation before this moment.
@@ -70,16 +72,19 @@ public struct DesiredModel: Sendable {
 
     /// What the file says of one model.
     public init(
-        name: ModelName, origin: Origin, range: VersionRange, include: [Glob], policy: Policy, notBefore: Timestamp?,
+        name: ModelName, origin: Origin, alternatives: [Origin] = [], range: VersionRange, revision: String? = nil,
+        selection: FileSelection = FileSelection(), policy: Policy, notBefore: Timestamp?,
         check: Hook?, reload: Hook?, probe: Hook?, group: String? = nil, dependsOn: [ModelName] = [], isProtected: Bool,
         place: String, trialInputs: Digest, selector: Digest
     ) {
         self.group = group
         self.dependsOn = dependsOn
         self.name = name
+        origins = [origin] + alternatives
         self.origin = origin
         self.range = range
-        self.include = include
+        self.revision = revision
+        self.selection = selection
         self.policy = policy
         self.notBefore = notBefore
         self.check = check
@@ -89,5 +94,18 @@ public struct DesiredModel: Sendable {
         self.place = place
         self.trialInputs = trialInputs
         self.selector = selector
+    }
+
+    /// The first place where it is published: its name for requirements and for people.
+    public let origin: Origin
+
+    /// What is wanted, as it is written: a range, or a revision.
+    public var wanted: String { revision ?? range.description }
+
+    /// Whether a release is one of those that are declared: from a declared repository, and in the range or of the revision.
+    public func covers(_ release: Release) -> Bool {
+        guard origins.contains(where: { $0.repository == release.origin.repository }) else { return false }
+        guard let revision else { return range.contains(release.version, admittingPrereleases: true) }
+        return release.version.isOf(revision: revision)
     }
 }

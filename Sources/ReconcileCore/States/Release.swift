@@ -60,20 +60,23 @@ public struct Release: Codable, Hashable, Sendable {
     public let requires: Requirements?
     /// The globs that chose the files; empty when the release is whole.
     public let include: [String]
-    /// The included files, sorted by path bytes.
+    /// The included files, as far as they are known, sorted by path bytes.
     public let files: [ReleaseFile]
-    /// The digest over ``files``.
+    /// What comes packed; `nil` when everything comes as it is.
+    public let archives: [Archive]?
+    /// The digest over what is delivered: the files, and the archives that hold others.
     public let contentDigest: Digest
 
     /// A release of these files.
     ///
     /// - Parameters:
-    ///   - files: In any order; they are sorted.
-    ///   - contentDigest: As ``contentText(of:)`` hashes to; the caller computes it, because the core has no hash function.
+    ///   - files: Those that come as they are, in any order; they are sorted.
+    ///   - archives: What comes packed; the files that were found in it are added to the others.
+    ///   - contentDigest: As ``contentText`` hashes to; the caller computes it, because the core has no hash function.
     public init(
         version: Version, origin: Origin, revision: String, channel: String, publishedAt: Timestamp? = nil,
         priority: Priority? = nil, changelog: String? = nil, license: String? = nil, requires: Requirements? = nil,
-        include: [String] = [], files: [ReleaseFile], contentDigest: Digest
+        include: [String] = [], files: [ReleaseFile], archives: [Archive] = [], contentDigest: Digest
     ) {
         self.version = version
         self.origin = origin
@@ -85,7 +88,8 @@ public struct Release: Codable, Hashable, Sendable {
         self.license = license
         self.requires = requires
         self.include = include
-        self.files = files.sorted { $0.path < $1.path }
+        self.files = (files + archives.flatMap { $0.files ?? [] }).sorted { $0.path < $1.path }
+        self.archives = archives.isEmpty ? nil : archives.sorted { $0.sha256.description < $1.sha256.description }
         self.contentDigest = contentDigest
     }
 
@@ -94,8 +98,46 @@ public struct Release: Codable, Hashable, Sendable {
         files.sorted { $0.path < $1.path }.map { "\($0.sha256)  \($0.size)  \($0.path)\n" }.joined()
     }
 
-    /// The bytes of all its files.
-    public var bytes: Int64 { files.reduce(0) { saturatingSum($0, $1.size) } }
+    /// The text whose SHA-256 is the content digest of a release with archives: the lines of the files that come as they are,
+    /// one for each archive, and the globs that choose from them.
+    public static func contentText(of loose: [ReleaseFile], _ archives: [Archive], include: [String]) -> String {
+        guard !archives.isEmpty else { return contentText(of: loose) }
+        let packed = archives.map { "\($0.sha256)  \($0.size)  *\($0.format.rawValue)\n" }.sorted().joined()
+        return contentText(of: loose) + packed + include.map { "*include \($0)\n" }.joined()
+    }
+
+    /// The text whose SHA-256 is its content digest.
+    public var contentText: String { Self.contentText(of: looseFiles, archives ?? [], include: include) }
+
+    /// The files that do not come in an archive.
+    public var looseFiles: [ReleaseFile] {
+        guard let archives else { return files }
+        let packed = Set(archives.flatMap { $0.files ?? [] }.map(\.path))
+        return files.filter { !packed.contains($0.path) }
+    }
+
+    /// Whether some of its files are not known, because an archive was not unpacked yet.
+    public var isPacked: Bool { archives?.contains { $0.files == nil } ?? false }
+
+    /// What is fetched when nothing of it is here: the files that come as they are, and the archives.
+    public var deliveries: [ReleaseFile] {
+        guard let archives else { return files }
+        return looseFiles + archives.compactMap(\.asFile)
+    }
+
+    /// The same release, by its identity, with archives that were unpacked.
+    public func with(archives: [Archive]) -> Release {
+        Release(
+            version: version, origin: origin, revision: revision, channel: channel, publishedAt: publishedAt,
+            priority: priority, changelog: changelog, license: license, requires: requires, include: include,
+            files: looseFiles, archives: archives, contentDigest: contentDigest)
+    }
+
+    /// The bytes of all its files; of an archive that was not unpacked yet, its own.
+    public var bytes: Int64 {
+        let packed = (archives ?? []).filter { $0.files == nil }.map(\.size)
+        return (files.map(\.size) + packed).reduce(0) { saturatingSum($0, $1) }
+    }
 
     /// Who it is, without its files.
     public var id: ReleaseID { ReleaseID(version: version, contentDigest: contentDigest) }

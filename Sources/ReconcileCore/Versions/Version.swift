@@ -33,6 +33,35 @@ public struct Version: Hashable, Sendable, Comparable, CustomStringConvertible {
         description = "\(major).\(minor).\(patch)"
     }
 
+    /// The version of what a branch, tag or address stands for: the publisher's own version, else 0, with the revision and the
+    /// beginning of the source's immutable address as build metadata: `0+main.3f2a9c1d2e4f`.
+    ///
+    /// - Parameters:
+    ///   - revision: As it is declared.
+    ///   - address: What it stands for now, in hexadecimal digits.
+    public init(revision: String, address: String, version: Version? = nil) {
+        let core = version?.description.prefix { $0 != "+" }.prefix(40)
+        let (name, digits) = (Self.identifier(of: revision), String(address.prefix(12)))
+        self = Version("\(core ?? "0")+\(name == digits ? name : "\(name).\(digits)")") ?? Version(0, 0, 0)
+    }
+
+    /// Whether this is a version of a revision, as ``init(revision:address:version:)`` makes them.
+    public func isOf(revision: String) -> Bool {
+        let name = Self.identifier(of: revision)
+        return build == name || build.hasPrefix("\(name).")
+    }
+
+    /// A revision as one identifier of build metadata, short enough for the name of a directory; of an address its beginning.
+    private static func identifier(of revision: String) -> String {
+        let digits = revision.hasPrefix("sha256:") ? String(revision.dropFirst(7)) : revision
+        let isAddress = digits.utf8.count >= 40 && digits.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+        let letters = digits.utf8.prefix(isAddress ? 12 : 40).map { byte -> Character in
+            let letter = Character(UnicodeScalar(byte))
+            return isIdentifier(String(letter)) ? letter : "-"
+        }
+        return letters.isEmpty ? "-" : String(letters)
+    }
+
     /// Whether this is not a release but something before it.
     public var isPrerelease: Bool { !prerelease.isEmpty }
 

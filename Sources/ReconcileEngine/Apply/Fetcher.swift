@@ -74,7 +74,7 @@ package struct Fetcher: Sendable {
         let store = IndexStore(layout: reader.layout)
         let wanted = try files.map { file in
             let locations = try source.locations(
-                of: file, version: release.version, in: release.origin.repository)
+                of: file, in: release)
             guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
             // It helps the next time only: where it cannot be kept, this time goes on without.
             if let index = found.index { try? store.keep(index) }

@@ -71,6 +71,14 @@ package struct SourceDeclaration: Sendable, Hashable {
         case directory(FilePath)
         /// A catalog on web servers: the address and its mirrors, in order.
         case http([SecretText])
+        /// A Hugging Face hub.
+        case huggingface(SecretText)
+        /// An OCI registry.
+        case oci(String)
+        /// A bucket.
+        case s3(BucketDeclaration)
+        /// An OCI image layout, as a tar or a directory.
+        case bundle(FilePath)
     }
     /// Its name.
     package let name: String
@@ -80,4 +88,18 @@ package struct SourceDeclaration: Sendable, Hashable {
     package let token: SecretText?
     /// Whether plain HTTP beyond this machine was asked for.
     package let allowsInsecure: Bool
+}
+
+/// What a file says of a bucket.
+package struct BucketDeclaration: Sendable, Hashable {
+    /// Where the bucket's name stands in addresses.
+    package enum Addressing: String, Sendable, CaseIterable { case auto, path, host }
+
+    /// `s3://bucket/prefix`.
+    let address: String
+    let region: String?
+    let endpoint: SecretText?
+    let profile: String?
+    let isAnonymous: Bool
+    let addressing: Addressing
 }

@@ -6,7 +6,7 @@ import YAML
 /// is checked here, so that all problems still come in one report.
 struct DesiredStateReader {
     let root: Node
-    private var decoder = Decoder()
+    var decoder = Decoder()
     private let directories: [String: FilePath]
     /// The windows of the common policy, which most models share.
     private var commonSchedule = Schedule()
@@ -40,36 +40,6 @@ struct DesiredStateReader {
             places: Declaration.Places(windows: windowPlaces()))
     }
 
-    private mutating func readSources() -> [String: SourceDeclaration] {
-        var sources: [String: SourceDeclaration] = [:]
-        for entry in root["sources"]?.entries ?? [] {
-            let node = entry.value
-            if let token = node["token"], token.text != nil {
-                decoder.report(
-                    token.mark, "a token must not be written in the file",
-                    hint: "name where it is: { env: NAME } or { file: PATH }")
-            }
-            let allowsInsecure = node["allowInsecure"]?.bool ?? false
-            let addresses = ([node["http"]] + (node["mirrors"]?.elements ?? [])).compactMap(\.self)
-            for address in addresses { checkAddress(address, allowsInsecure: allowsInsecure) }
-            if let mirrors = node["mirrors"], node["http"] == nil {
-                decoder.report(mirrors.mark, "“mirrors” goes with “http” only")
-            }
-            let address: SourceDeclaration.Address =
-                node["directory"].map { .directory(path($0)) } ?? .http(addresses.compactMap(secret))
-            sources[entry.key] = SourceDeclaration(
-                name: entry.key, address: address, token: node["token"].flatMap(secret), allowsInsecure: allowsInsecure)
-        }
-        return sources
-    }
-
-    private mutating func checkAddress(_ node: Node, allowsInsecure: Bool) {
-        guard let text = node.text, !WebAddress.isAllowed(text, allowsInsecure: allowsInsecure) else { return }
-        decoder.report(
-            node.mark, "plain HTTP can be read and changed on its way",
-            hint: "use https://, or set allowInsecure: true on this source")
-    }
-
     private mutating func readModels(sources: [String: SourceDeclaration], facts: [String: String]) -> [ModelName:
         DesiredModel]
     {
@@ -93,17 +63,13 @@ struct DesiredStateReader {
         _ name: ModelName, _ entry: Node.Entry, sources: [String: SourceDeclaration], factsText: String
     ) -> DesiredModel? {
         let node = entry.value
-        guard let from = node["from"], let origin = from.text.flatMap(Origin.init),
-            let range = node["version"]?.text.flatMap({ try? VersionRange($0) })
+        guard let from = node["from"] else { return nil }
+        let origins = readOrigins(from, sources: sources)
+        let revision = node["revision"]?.text
+        guard let origin = origins.first,
+            let range = (revision == nil ? node["version"]?.text : "*").flatMap({ try? VersionRange($0) })
         else { return nil }
-        if sources[origin.source] == nil {
-            let known = sources.keys.sorted()
-            decoder.report(
-                from.mark, "no source is named “\(origin.source)”",
-                hint: nearest(to: origin.source, in: known).map { "did you mean “\($0)”?" }
-                    ?? (known.isEmpty ? "declare it below “sources”" : "there are: \(known.joined(separator: ", "))"))
-        }
-        let include = node["include"]?.elements.compactMap { $0.text.flatMap(Glob.init) } ?? []
+        let selection = FileSelection(include: globs(node["include"]), exclude: globs(node["exclude"]))
         for key in ["check", "reload", "probe"] {
             guard let exec = node[key]?["exec"], exec.elements.isEmpty else { continue }
             decoder.report(exec.mark, "“exec” must name a program")
@@ -114,9 +80,12 @@ struct DesiredStateReader {
         let trialText =
             factsText
             + ["check", "reload", "probe"].map { node[$0].map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
-        let selector = "\(origin)\n\(range)\n\(include.map(\.description).joined(separator: "\n"))"
+        let wanted = revision.map { "revision \($0)" } ?? range.description
+        let selector =
+            "\(origins.map(\.description).joined(separator: " "))\n\(wanted)\n\(selection.texts.joined(separator: "\n"))"
         return DesiredModel(
-            name: name, origin: origin, range: range, include: include, policy: policy(of: node),
+            name: name, origin: origin, alternatives: Array(origins.dropFirst()), range: range, revision: revision,
+            selection: selection, policy: policy(of: node),
             notBefore: node["notBefore"]?.text.flatMap(Timestamp.init), check: check, reload: reload, probe: probe,
             group: node["group"]?.text, dependsOn: dependencies(of: node), isProtected: node["protect"]?.bool ?? false,
             place: entry.mark.description,
@@ -143,7 +112,30 @@ struct DesiredStateReader {
             automaticPriority: automatic?["orPriority"]?.text.flatMap(Priority.init),
             schedule: node["windows"].map { Schedule(windows($0)) } ?? commonSchedule,
             approvalSeconds: seconds(value("approvalExpires")),
-            quarantineSeconds: seconds(value("quarantineExpires")))
+            quarantineSeconds: seconds(value("quarantineExpires")),
+            licenses: LicensePolicy((value("licenses")?.elements ?? []).compactMap(\.text)))
+    }
+
+    private func globs(_ node: Node?) -> [Glob] { node?.elements.compactMap { $0.text.flatMap(Glob.init) } ?? [] }
+
+    /// The sources of a model, which must be declared; one or several.
+    private mutating func readOrigins(_ from: Node, sources: [String: SourceDeclaration]) -> [Origin] {
+        let nodes = from.text == nil ? from.elements : [from]
+        if nodes.isEmpty, from.text == nil { decoder.report(from.mark, "“from” must name a source") }
+        var origins: [Origin] = []
+        for node in nodes {
+            guard let origin = node.text.flatMap(Origin.init) else { continue }
+            if sources[origin.source] == nil {
+                let known = sources.keys.sorted()
+                decoder.report(
+                    node.mark, "no source is named “\(origin.source)”",
+                    hint: nearest(to: origin.source, in: known).map { "did you mean “\($0)”?" }
+                        ?? (known.isEmpty ? "declare it below “sources”" : "there are: \(known.joined(separator: ", "))"))
+            }
+            if origins.contains(origin) { decoder.report(node.mark, "“\(origin)” stands twice in “from”") }
+            origins.append(origin)
+        }
+        return origins
     }
 
     /// Windows in the order of the file.
@@ -265,7 +257,7 @@ struct DesiredStateReader {
             uniquingKeysWith: { $1 })
     }
 
-    private func secret(_ node: Node) -> SecretText? {
+    func secret(_ node: Node) -> SecretText? {
         if let name = node["env"]?.text { return .environment(name: name) }
         if let file = node["file"] { return .file(path: path(file).string) }
         return node.text.map(SecretText.literal)

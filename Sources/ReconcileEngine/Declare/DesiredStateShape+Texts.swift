@@ -27,6 +27,22 @@ extension DesiredStateShape {
         example: "zoo/silero-vad"
     ) { Origin($0) == nil ? "“\($0.prefix(80))” is not of the form source/repository" : nil }
 
+    static let registry = Shape.Text(
+        "the host of a registry and a path", pattern: "^(oci://)?[^/ ]+(/[a-z0-9][a-z0-9._-]*)*$", example: "ghcr.io/acme"
+    ) {
+        RegistryAddress($0, allowsInsecure: false) == nil
+            ? "“\($0.prefix(80))” is not the host of a registry with a lower-case path" : nil
+    }
+
+    static let bucket = Shape.Text(
+        "a bucket and a prefix", pattern: "^s3://[^/ ]+(/.*)?$", example: "s3://acme-models/prod"
+    ) { $0.hasPrefix("s3://") && $0.utf8.count > 5 ? nil : "“\($0.prefix(80))” is not of the form s3://bucket/prefix" }
+
+    static let revision = Shape.Text("a branch, tag, commit or digest", pattern: "^[^\\s]+$", example: "main") { text in
+        let isPlain = text.utf8.count <= 256 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !text.hasPrefix("-")
+        return isPlain && !text.isEmpty && !text.contains("..") ? nil : "“\(text.prefix(80))” is not a revision"
+    }
+
     static let duration = Shape.Text("a duration", pattern: "^(0|[0-9]+[smhd])$", example: "5m") {
         Durations.seconds($0) == nil ? "“\($0.prefix(40))” is not a duration" : nil
     }

@@ -24,19 +24,27 @@ package enum DesiredStateShape {
         ])
 
     static let source = Shape(
-        "a source", exactlyOne: ["directory", "http", "huggingface", "oci", "s3"],
+        "a source", exactlyOne: ["directory", "http", "huggingface", "oci", "s3", "bundle"],
         keys: [
             Shape.Key("directory", .text(path), "A catalog in a directory."),
             Shape.Key("http", secret(url), "A catalog on a web server."),
             Shape.Key("mirrors", .list(secret(url)), "Other addresses of the same catalog, tried in this order."),
-            Shape.Key("token", secret(words), "Sent as a bearer token, to this source only."),
+            Shape.Key("huggingface", secret(url), "A Hugging Face hub; HF_ENDPOINT takes the place of the public one."),
+            Shape.Key("oci", .text(registry), "An OCI registry, with what all its repositories begin with."),
+            Shape.Key("s3", .text(bucket), "A bucket, with what all keys in it begin with."),
+            Shape.Key("bundle", .text(path), "What `reconcile bundle` wrote: an OCI image layout, as a tar or a directory."),
+            Shape.Key("region", .text(words), "The bucket's region; else what the environment or the profile says."),
+            Shape.Key("endpoint", secret(url), "Who serves the bucket, when that is not Amazon."),
+            Shape.Key("profile", .text(words), "The profile of the AWS files whose keys are used."),
+            Shape.Key(
+                "anonymous", .boolean, "Whether the bucket is asked without keys, although there are some.",
+                standard: "false"),
+            Shape.Key(
+                "addressing", .choice(["auto", "path", "host"]), "Where the bucket's name stands in addresses.",
+                standard: "auto"),
+            Shape.Key("token", secret(words), "Sent as a bearer token (oci: as the login), to this source only."),
             Shape.Key(
                 "allowInsecure", .boolean, "Whether plain HTTP is allowed beyond this machine.", standard: "false"),
-            Shape.Key("huggingface", secret(url), "A Hugging Face hub.", isSupported: false),
-            Shape.Key("oci", .text(words), "An OCI registry.", isSupported: false),
-            Shape.Key("s3", .text(words), "A bucket.", isSupported: false),
-            Shape.Key("region", .text(words), "The bucket's region.", isSupported: false),
-            Shape.Key("endpoint", .text(words), "The bucket's endpoint.", isSupported: false),
             Shape.Key("trust", .object(trust), "Whose signatures are required.", isSupported: false),
         ])
 
@@ -148,6 +156,7 @@ package enum DesiredStateShape {
         Shape.Key(
             "keep", .object(keep), "Which generations stay for rollback; the active and the last good one always do."),
         Shape.Key("windows", .list(.object(window)), "When activation is allowed; always without it."),
+        Shape.Key("licenses", .list(.text(words)), "SPDX identifiers of the licences that are taken; all without it."),
         Shape.Key("approvalExpires", .text(duration), "How long an approval lasts; without end without it."),
         Shape.Key("quarantineExpires", .text(duration), "How long a quarantine lasts; without end without it."),
         Shape.Key("verify", .object(verify), "Checks of file formats.", isSupported: false),
@@ -181,10 +190,14 @@ package enum DesiredStateShape {
     static let model = Shape(
         "a model", exactlyOne: ["version", "revision"],
         keys: [
-            Shape.Key("from", .text(origin), "The source and the repository in it.", isRequired: true),
+            Shape.Key(
+                "from", .either([.text(origin), .list(.text(origin))]),
+                "The source and the repository in it; of several, the first that answers says what there is.",
+                isRequired: true),
             Shape.Key("version", .text(range), "Which versions are wanted."),
-            Shape.Key("revision", .text(words), "A branch, tag or commit instead of a version.", isSupported: false),
+            Shape.Key("revision", .text(revision), "A branch, tag, commit or manifest digest instead of a version."),
             Shape.Key("include", .list(.text(glob)), "Which files are wanted; all without it."),
+            Shape.Key("exclude", .list(.text(glob)), "Which of them are not."),
             Shape.Key("notBefore", .text(time), "No activation before this moment."),
             Shape.Key("check", .object(check), "A test of the staged release, before it is activated."),
             Shape.Key("reload", .object(reload), "What makes the serving program load the new release."),

@@ -34,6 +34,14 @@ enum WebAddress {
     /// The port of an address: the usual one of its scheme where it names none.
     static func port(_ url: URL) -> Int { url.port ?? (url.scheme?.lowercased() == "https" ? 443 : 80) }
 
+    /// A path with what may not stand in an address written as percent signs and digits (RFC 3986, section 3.3).
+    static func escaped(_ path: String) -> String {
+        path.addingPercentEncoding(withAllowedCharacters: pathCharacters) ?? path
+    }
+
+    private static let pathCharacters = CharacterSet(
+        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~!$&'()*,;=:@")
+
     /// A text of somebody else's, with the users and passwords of addresses in it taken out.
     static func withoutSecrets(_ text: String) -> String {
         var parts = text.split(separator: "://", omittingEmptySubsequences: false).map(String.init)

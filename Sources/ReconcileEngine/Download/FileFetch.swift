@@ -118,12 +118,12 @@ final class FileFetch: Sendable {
         let before = total.withLock { $0.brought }
         let ending: LargeFetch.Ending
         switch location {
-        case .file(let path):
-            ending = try await LocalCopy(path, into: assembly, report: wanted.isSeed(location) ? noteSeed : note).run()
-        case .web(let url, let shown, let token, let allowsInsecure):
-            var request = WebClient.Request(url: url, shown: shown)
-            (request.token, request.allowsInsecure) = (token, allowsInsecure)
-            let remote = course.remotes[location] ?? RemoteFile(request)
+        case .file, .part:
+            ending = try await LocalCopy(location, into: assembly, report: wanted.isSeed(location) ? noteSeed : note)
+                .run()
+        case .held: ending = .failed(Fault(.bug(detail: "a large file was kept in memory")))
+        case .web(let address):
+            let remote = course.remotes[location] ?? RemoteFile(address.request)
             course.remotes[location] = remote
             ending = try await LargeFetch(
                 remote, host: LocationHealth.key(location), into: assembly, engine: engine,

@@ -5,22 +5,25 @@ import SystemPackage
 
 /// Copies what is missing of a file from a file of this machine.
 struct LocalCopy: Sendable {
-    private let path: FilePath
+    private let location: Location
     private let assembly: Assembly
     private let report: @Sendable (Int) -> Void
 
     /// Blocks that may wait for the disk or the hash.
     private static let outstandingLimit = 4
 
-    init(_ path: FilePath, into assembly: Assembly, report: @escaping @Sendable (Int) -> Void) {
-        (self.path, self.assembly, self.report) = (path, assembly, report)
+    /// - Parameter location: A file, or a part of one.
+    init(_ location: Location, into assembly: Assembly, report: @escaping @Sendable (Int) -> Void) {
+        (self.location, self.assembly, self.report) = (location, assembly, report)
     }
 
     /// Copies until everything is there.
     ///
     /// - Throws: `CancellationError`; ``Fault`` when the disk that is written to failed.
     func run() async throws -> LargeFetch.Ending {
-        guard let source = ReadableFile(path) else { return .failed(Fault(.sourceLacks(url: path.string))) }
+        guard let source = ReadableFile(location, size: assembly.size) else {
+            return .failed(Fault(.sourceLacks(url: location.shown)))
+        }
         guard source.size == assembly.size else {
             return .unfit(
                 "its file is \(source.size < assembly.size ? "shorter" : "longer") than \(assembly.size) bytes")
@@ -43,7 +46,7 @@ struct LocalCopy: Sendable {
             let range = position..<assembly.blockEnd(from: position, limit: flight.end)
             guard try await assembly.read(range, from: source, at: position, into: block) else {
                 assembly.pool.give(block)
-                return .failed(Fault(.sourceUnreachable(url: path.string, detail: "it cannot be read")))
+                return .failed(Fault(.sourceUnreachable(url: location.shown, detail: "it cannot be read")))
             }
             _ = assembly.advance(0, by: range.count)
             report(range.count)

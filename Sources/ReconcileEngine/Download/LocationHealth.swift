@@ -49,9 +49,9 @@ package final class LocationHealth: Sendable {
     /// The origin of an address; files of this machine are each their own.
     static func key(_ location: Location) -> String {
         switch location {
-        case .file(let path): path.string
-        case .web(let url, _, _, _):
-            URL(string: url).map(WebAddress.origin) ?? url
+        case .file(let path), .part(let path, _): path.string
+        case .held: ""
+        case .web(let location): URL(string: location.url).map(WebAddress.origin) ?? location.url
         }
     }
 }

@@ -89,8 +89,10 @@ struct SmallFetch: Sendable {
 
     private func answer(of location: Location, _ total: inout Int64) async throws -> Answer {
         switch location {
-        case .file(let path):
-            guard let source = ReadableFile(path) else { return .refused(Fault(.sourceLacks(url: path.string))) }
+        case .file(let path), .part(let path, _):
+            guard let source = ReadableFile(location, size: file.size) else {
+                return .refused(Fault(.sourceLacks(url: path.string)))
+            }
             guard source.size == file.size else {
                 let detail = "its file is \(source.size < file.size ? "shorter" : "longer") than \(file.size) bytes"
                 return .refused(Fault(.sourceInvalid(url: path.string, detail: detail)))
@@ -100,10 +102,11 @@ struct SmallFetch: Sendable {
             }
             if !wanted.isSeed(location) { total += file.size }
             return .bytes(bytes)
-        case .web(let url, let shown, let token, let allowsInsecure):
-            var request = WebClient.Request(url: url, shown: shown)
-            (request.token, request.allowsInsecure) = (token, allowsInsecure)
-            return try await answer(to: request, from: LocationHealth.key(location), &total)
+        case .held(let held):
+            total += file.size
+            return .bytes(held.bytes)
+        case .web(let location):
+            return try await answer(to: location.request, from: LocationHealth.key(.web(location)), &total)
         }
     }
 

@@ -70,9 +70,12 @@ extension WebClient {
                 let next = try redirected(file.request, from: address, to: location)
                 file.learn { $0.target = next }
             } catch RangeReceiver.Refusal.status(let status, _) where [401, 403, 404, 410].contains(status) {
-                // An address that a redirect gave may have expired: the source is asked for another one, once.
-                guard address != file.request.url, remaining > 1 else {
-                    throw RangeReceiver.Refusal.status(status, retryAfter: nil)
+                // An address that a redirect gave may have expired: the source is asked for another one, once. So may a login.
+                guard remaining > 1 else { throw RangeReceiver.Refusal.status(status, retryAfter: nil) }
+                if address == file.request.url {
+                    guard [401, 403].contains(status), let authorizer = file.request.authorizer,
+                        try await authorizer.renew(after: nil)
+                    else { throw RangeReceiver.Refusal.status(status, retryAfter: nil) }
                 }
                 // Another connection may have learned of a new one meanwhile.
                 file.learn { if $0.target == address { $0.target = nil } }
@@ -86,7 +89,7 @@ extension WebClient {
         _ request: Request, at address: String, _ range: Range<Int64>?, on loop: any EventLoop,
         _ receiver: RangeReceiver, _ began: (Transfer) -> Void
     ) async throws -> RangeReceiver.Ending {
-        var headers = try self.headers(of: request, at: address)
+        var headers = try await self.headers(of: request, at: address)
         if let range {
             headers.replaceOrAdd(name: "Range", value: "bytes=\(range.lowerBound)-\(range.upperBound - 1)")
         }

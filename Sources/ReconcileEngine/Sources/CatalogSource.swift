@@ -34,7 +34,9 @@ package struct CatalogSource: ModelSource {
         }
     }
 
-    package func describe(_ listing: Listing, of repository: String) async throws -> Release {
+    package func describe(
+        _ listing: Listing, of repository: String, choosing selection: FileSelection, for platform: TargetPlatform
+    ) async throws -> Release {
         let path = "\(repository)/\(listing.version)/release.json"
         let release = try await read(
             CatalogRelease.self, path, limit: CatalogRelease.limitBytes, revision: listing.revision)
@@ -46,7 +48,7 @@ package struct CatalogSource: ModelSource {
         do {
             try checkFileList(files)
         } catch {
-            throw invalid(path, Self.words(for: error))
+            throw invalid(path, error.words)
         }
         for key in (release.requires?.facts ?? [:]).keys where !isPlainName(key, limit: 63) {
             throw invalid(path, "“\(key.printable)” is not the name of a fact")
@@ -62,8 +64,8 @@ package struct CatalogSource: ModelSource {
             requires: release.requires, files: files, contentDigest: Hashing.contentDigest(of: files))
     }
 
-    package func locations(of file: ReleaseFile, version: Version, in repository: String) throws -> [Location] {
-        try transport.locations(of: "\(repository)/\(version)/\(file.path)")
+    package func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
+        try transport.locations(of: "\(release.origin.repository)/\(release.version)/\(file.path)")
     }
 
     package func aids(for release: Release) async throws -> [Digest: FileAids] {
@@ -95,25 +97,17 @@ package struct CatalogSource: ModelSource {
         _ type: Value.Type, _ path: String, limit: Int, revision: String?
     ) async throws -> Value {
         do {
-            return try decode(type, try await transport.document(path, limit: limit, revision: revision), path)
+            let bytes = try await transport.document(path, limit: limit, revision: revision)
+            return try JSONFile.published(type, from: bytes, at: transport.shown(path))
         } catch let fault as Fault {
             guard case .sourceInvalid = fault.kind, transport.forget(path) else { throw fault }
             let bytes = try await transport.document(path, limit: limit, revision: revision)
             do {
-                return try decode(type, bytes, path)
+                return try JSONFile.published(type, from: bytes, at: transport.shown(path))
             } catch {
                 _ = transport.forget(path)
                 throw error
             }
-        }
-    }
-
-    private func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ path: String) throws -> Value {
-        do {
-            return try JSONFile.value(type, from: bytes, name: path)
-        } catch let fault as Fault {
-            guard case .fileDamaged(_, let detail) = fault.kind else { throw fault }
-            throw invalid(path, detail)
         }
     }
 
@@ -123,16 +117,6 @@ package struct CatalogSource: ModelSource {
 
     private func invalid(_ path: String, _ detail: String) -> Fault {
         Fault(.sourceInvalid(url: transport.shown(path), detail: detail))
-    }
-
-    private static func words(for fault: FileListFault) -> String {
-        switch fault {
-        case .empty: "it has no files"
-        case .negativeSize(let path): "the size of “\(path)” is negative"
-        case .duplicate(let path): "“\(path)” stands in it twice"
-        case .caseCollision(let first, let second): "“\(first)” and “\(second)” differ only in case"
-        case .fileIsDirectory(let path): "“\(path)” is a file and a directory"
-        }
     }
 }
 

@@ -1,21 +1,4 @@
 package import ReconcileCore
-package import SystemPackage
-
-/// Where a file's bytes are.
-package enum Location: Sendable, Hashable {
-    /// In a file of this machine.
-    case file(FilePath)
-    /// On a server, which is given the token of its source.
-    case web(url: String, shown: String, token: SecretText?, allowsInsecure: Bool)
-
-    /// The location for people, without what may be secret.
-    package var shown: String {
-        switch self {
-        case .file(let path): path.string
-        case .web(_, let shown, _, _): shown
-        }
-    }
-}
 
 /// One version of a repository as its source lists it, before its files are known.
 package struct Listing: Sendable, Hashable {
@@ -34,10 +17,25 @@ package protocol ModelSource: Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
     func list(_ repository: String) async throws -> [Listing]
 
-    /// All that is published of one release, with all its files.
+    /// What a branch, a tag, or the source's own address stands for now.
     ///
-    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks` or `sourceInvalid`.
-    func describe(_ listing: Listing, of repository: String) async throws -> Release
+    /// - Throws: ``Fault`` as ``list(_:)``.
+    func listing(of revision: String, in repository: String) async throws -> Listing
+
+    /// The kinds of machines that a release is made for; empty when it is the same for all.
+    ///
+    /// - Throws: ``Fault`` as ``list(_:)``.
+    func platforms(of listing: Listing, in repository: String) async throws -> [TargetPlatform]
+
+    /// All that is published of one release, with all its files or at least those that are chosen.
+    ///
+    /// - Parameters:
+    ///   - selection: Whoever chooses need not be told of other files.
+    ///   - platform: For which kind of machine, where that makes a difference.
+    /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceLacks`, `sourceRefuses` or `sourceInvalid`.
+    func describe(
+        _ listing: Listing, of repository: String, choosing selection: FileSelection, for platform: TargetPlatform
+    ) async throws -> Release
 
     /// What the publisher offers beside the files of a release, by their digests.
     ///
@@ -54,13 +52,20 @@ package protocol ModelSource: Sendable {
     /// - Throws: ``Fault`` of kind `secretMissing`.
     func locations(_ kind: FileAids.Kind, _ sha256: Digest, in repository: String) throws -> [Location]
 
-    /// Where a file's bytes are: the places to try, in order.
+    /// Where a file's bytes, or those of an archive, are: the places to try, in order.
     ///
     /// - Throws: ``Fault`` of kind `secretMissing` when an address cannot be read.
-    func locations(of file: ReleaseFile, version: Version, in repository: String) throws -> [Location]
+    func locations(of file: ReleaseFile, in release: Release) throws -> [Location]
 }
 
 extension ModelSource {
+    package func listing(of revision: String, in repository: String) async throws -> Listing {
+        throw Fault(
+            .sourceInvalid(url: repository, detail: "a catalog has versions, and no revision “\(revision.printable)”"))
+    }
+
+    package func platforms(of listing: Listing, in repository: String) async throws -> [TargetPlatform] { [] }
+
     package func aids(for release: Release) async throws -> [Digest: FileAids] { [:] }
 
     package func sidecar(

@@ -7,13 +7,18 @@ package import ReconcileCore
 package struct Resolver: Sendable {
     private let sources: [String: any ModelSource]
     private let facts: [String: String]
+    private let platform: TargetPlatform
     private let now: Timestamp
 
     /// How many models are resolved at once.
     private static let width = 8
 
-    package init(sources: [String: any ModelSource], facts: [String: String], now: Timestamp) {
-        (self.sources, self.facts, self.now) = (sources, facts, now)
+    /// - Parameter platform: For which kind of machine, where that makes a difference.
+    package init(
+        sources: [String: any ModelSource], facts: [String: String], platform: TargetPlatform = Platform.target,
+        now: Timestamp
+    ) {
+        (self.sources, self.facts, self.platform, self.now) = (sources, facts, platform, now)
     }
 
     /// What is asked of one model.
@@ -79,24 +84,47 @@ package struct Resolver: Sendable {
     @concurrent
     private func resolve(_ question: Question, isRequired: Bool) async throws -> Resolution {
         let desired = question.desired
-        if let entry = question.locked {
-            return .candidates(
-                [Candidate(version: entry.version, verdict: verdict(on: entry.release), isLocked: true)], listed: nil)
+        if let entry = question.locked { return resolution(of: entry, desired.name) }
+        var last = Fault(.bug(detail: "no source “\(desired.origin.source)”"))
+        // The first that answers says what there is. One that answers wrongly, or with nothing, is not passed over in silence.
+        for origin in desired.origins {
+            guard let source = sources[origin.source] else { continue }
+            do {
+                return try await resolve(question, from: source, origin, isRequired: isRequired)
+            } catch let fault as Fault {
+                last = fault
+                guard case .sourceUnreachable = fault.kind else { break }
+            }
         }
-        guard let source = sources[desired.origin.source] else {
-            return .unknown(Fault(.bug(detail: "no source “\(desired.origin.source)”"), model: desired.name))
+        return .unknown(last.about(desired.name))
+    }
+
+    private func resolution(of entry: Lockfile.Entry, _ name: ModelName) -> Resolution {
+        guard let release = entry.release(for: platform) else {
+            let reason = AccessRefusal.platformMissing(
+                wanted: platform.description, available: entry.platforms?.keys.sorted() ?? [])
+            return .unknown(Fault(.sourceRefuses(url: "\(entry.source) in the lock", reason: reason), model: name))
         }
-        do {
-            let listings = try await source.list(desired.origin.repository)
-            return try await walk(listings, of: source, question, isRequired: isRequired)
-        } catch let fault as Fault {
-            return .unknown(fault.about(desired.name))
+        return .candidates(
+            [Candidate(version: entry.version, verdict: verdict(on: release), isLocked: true)], listed: nil)
+    }
+
+    private func resolve(
+        _ question: Question, from source: any ModelSource, _ origin: Origin, isRequired: Bool
+    ) async throws -> Resolution {
+        guard let revision = question.desired.revision else {
+            let listings = try await source.list(origin.repository)
+            return try await walk(listings, of: source, origin, question, isRequired: isRequired)
         }
+        let listing = try await source.listing(of: revision, in: origin.repository)
+        let release = try await release(listing, of: source, origin, question)
+        return .candidates(
+            [Candidate(version: listing.version, verdict: verdict(on: release, listing, question))], listed: nil)
     }
 
     /// Reads releases from the highest precedence down, until one is found below which nothing would be taken.
     private func walk(
-        _ listings: [Listing], of source: any ModelSource, _ question: Question, isRequired: Bool
+        _ listings: [Listing], of source: any ModelSource, _ origin: Origin, _ question: Question, isRequired: Bool
     ) async throws -> Resolution {
         let desired = question.desired
         let inRange = listings.filter {
@@ -115,7 +143,7 @@ package struct Resolver: Sendable {
             let builds = inRange[index...].prefix { $0.version.hasSamePrecedence(as: listing.version) }
                 .filter { self.obstacle(to: $0, desired) == nil }
             guard builds.count == 1 else { throw Fault(.ambiguous(versions: builds.map(\.version.description))) }
-            let release = try await release(listing, of: source, question)
+            let release = try await release(listing, of: source, origin, question)
             candidates.append(Candidate(version: listing.version, verdict: verdict(on: release, listing, question)))
             if settles(candidates, release, question, isRequired: isRequired) { break }
         }
@@ -137,23 +165,17 @@ package struct Resolver: Sendable {
     }
 
     /// A release that this machine holds under the same revision need not be asked for.
-    private func release(_ listing: Listing, of source: any ModelSource, _ question: Question) async throws -> Release {
-        let include = question.desired.include
+    private func release(
+        _ listing: Listing, of source: any ModelSource, _ origin: Origin, _ question: Question
+    ) async throws -> Release {
+        let selection = question.desired.selection
         let held = question.observed.generations.first {
-            $0.release.revision == listing.revision && $0.release.origin == question.desired.origin
-                && $0.release.include == include.map(\.description) && $0.release.version == listing.version
+            $0.release.revision == listing.revision && $0.release.origin == origin
+                && $0.release.include == selection.texts && $0.release.version == listing.version
         }
         if let held { return held.release }
-        let whole = try await source.describe(listing, of: question.desired.origin.repository)
-        guard !include.isEmpty else { return whole }
-        let files = whole.files.filter { file in include.contains { $0.matches(file.path) } }
-        guard !files.isEmpty else { throw Fault(.nothingIncluded(version: listing.version.description)) }
-        return Release(
-            version: whole.version, origin: whole.origin, revision: whole.revision, channel: whole.channel,
-            publishedAt: whole.publishedAt, priority: whole.priority, changelog: whole.changelog,
-            license: whole.license,
-            requires: whole.requires, include: include.map(\.description), files: files,
-            contentDigest: Hashing.contentDigest(of: files))
+        return try await source.describe(listing, of: origin.repository, choosing: selection, for: platform)
+            .choosing(selection)
     }
 
     private func obstacle(to listing: Listing, _ desired: DesiredModel) -> Obstacle? {
@@ -173,11 +195,14 @@ package struct Resolver: Sendable {
             return .excluded(.republished(known: known), release)
         }
         if let obstacle = factObstacle(to: release) { return .excluded(obstacle, release) }
+        if !question.desired.policy.licenses.admits(release.license) {
+            return .excluded(.license(found: release.license), release)
+        }
         let minimum = question.desired.policy.minimumAgeSeconds
         guard minimum > 0, question.observed.slot.generation?.release.id != release.id else {
             return .eligible(release)
         }
-        guard let published = listing.publishedAt else { return .excluded(.ageUnknown, release) }
+        guard let published = listing.publishedAt ?? release.publishedAt else { return .excluded(.ageUnknown, release) }
         let ripe = published.advanced(bySeconds: minimum)
         return now < ripe ? .excluded(.tooYoung(until: ripe), release) : .eligible(release)
     }
@@ -191,5 +216,21 @@ package struct Resolver: Sendable {
             return .factDiffers(name: name, needed: range.description, found: found)
         }
         return nil
+    }
+}
+
+extension Release {
+    /// The release with only those of its files that are chosen; what is in archives is chosen when they are unpacked.
+    ///
+    /// - Throws: ``Fault`` of kind `nothingIncluded`.
+    func choosing(_ selection: FileSelection) throws -> Release {
+        let chosen = selection.isWhole ? looseFiles : looseFiles.filter { selection.matches($0.path) }
+        guard !chosen.isEmpty || archives != nil else { throw Fault(.nothingIncluded(version: version.description)) }
+        guard !selection.isWhole else { return self }
+        let text = Release.contentText(of: chosen, archives ?? [], include: selection.texts)
+        return Release(
+            version: version, origin: origin, revision: revision, channel: channel, publishedAt: publishedAt,
+            priority: priority, changelog: changelog, license: license, requires: requires, include: selection.texts,
+            files: chosen, archives: archives ?? [], contentDigest: Hashing.digest(of: text))
     }
 }

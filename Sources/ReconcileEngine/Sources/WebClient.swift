@@ -24,6 +24,8 @@ package struct WebClient: Sendable {
         package var secretHeaders: [(String, String)] = []
         package var body: String?
         package var token: SecretText?
+        /// Says who asks, where a token does not do.
+        package var authorizer: (any RequestAuthorizer)?
         package var allowsInsecure = false
         /// How long until the answer's head must be there, in seconds.
         package var timeoutSeconds: Int64 = 30
@@ -56,6 +58,11 @@ package struct WebClient: Sendable {
 
         /// The first value of a header.
         package func header(_ name: String) -> String? { response.headers.first(name: name) }
+
+        /// The first value of each header, by names in lower case.
+        var firstHeaders: [String: String] {
+            Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { first, _ in first }
+        }
 
         /// Hands the body over, piece by piece; ending early closes the connection.
         ///
@@ -102,7 +109,8 @@ package struct WebClient: Sendable {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
         var target = first
-        for _ in 0..<10 {
+        var mayRenew = request.authorizer != nil
+        for _ in 0..<11 {
             let isTrusted = WebAddress.haveSameOrigin(first, target)
             guard isTrusted || request.body == nil else {
                 throw Fault(
@@ -110,6 +118,12 @@ package struct WebClient: Sendable {
                         url: request.shown, detail: "it redirects a body to another server"))
             }
             let response = try await execute(request, at: target)
+            if [401, 403].contains(response.status), mayRenew, isTrusted,
+                try await request.authorizer?.renew(after: response.header("WWW-Authenticate")) == true
+            {
+                mayRenew = false
+                continue
+            }
             guard Self.redirects.contains(response.status), let location = response.header("Location") else {
                 return response
             }
@@ -136,7 +150,7 @@ package struct WebClient: Sendable {
     /// The headers of a request to an address: what is secret goes to the origin that it was meant for only.
     ///
     /// - Throws: ``Fault`` of kind `insecureAddress`, `sourceUnreachable` or `secretMissing`.
-    func headers(of request: Request, at address: String) throws -> HTTPHeaders {
+    func headers(of request: Request, at address: String) async throws -> HTTPHeaders {
         guard let first = URL(string: request.url), let url = URL(string: address), WebAddress.canBeAsked(url) else {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
@@ -155,13 +169,18 @@ package struct WebClient: Sendable {
         if let token = request.token {
             headers.replaceOrAdd(name: "Authorization", value: "Bearer \(try Environment.reveal(token))")
         }
+        if let authorizer = request.authorizer {
+            let added = try await authorizer.headers(
+                for: request.method, url.absoluteString, headers.map { ($0.name, $0.value) })
+            for (name, value) in added { headers.replaceOrAdd(name: name, value: value) }
+        }
         return headers
     }
 
     private func execute(_ request: Request, at url: URL) async throws -> Response {
         var message = HTTPClientRequest(url: url.absoluteString)
         message.method = HTTPMethod(rawValue: request.method)
-        message.headers = try headers(of: request, at: url.absoluteString)
+        message.headers = try await headers(of: request, at: url.absoluteString)
         if let body = request.body { message.body = .bytes(ByteBuffer(string: body)) }
         do {
             return Response(try await head(of: message, from: url, within: request.timeoutSeconds))

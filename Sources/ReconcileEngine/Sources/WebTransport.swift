@@ -6,8 +6,7 @@ package struct WebTransport: CatalogTransport {
     private let addresses: [SecretText]
     private let token: SecretText?
     private let allowsInsecure: Bool
-    private let client: WebClient
-    private let cache: SourceCache
+    private let documents: DocumentClient
 
     package init(
         addresses: [SecretText], token: SecretText?, allowsInsecure: Bool, client: WebClient = .shared,
@@ -16,16 +15,33 @@ package struct WebTransport: CatalogTransport {
         self.addresses = addresses
         self.token = token
         self.allowsInsecure = allowsInsecure
-        self.client = client
-        self.cache = cache
+        documents = DocumentClient(client: client, cache: cache)
     }
 
     package func document(_ path: String, limit: Int, revision: String?) async throws -> [UInt8] {
+        func isRight(_ body: [UInt8]) -> Bool {
+            revision.map { "sha256:\(Hashing.digest(of: body))" == $0 } ?? true
+        }
+        return try await eachAddress(path) { request in
+            let answer = try await documents.answer(
+                to: request, limit: limit, caching: revision == nil ? .validated : .immutable, isRight: isRight)
+            guard answer.status == 200 else { throw Self.fault(request, answer) }
+            guard isRight(answer.body) else {
+                throw Fault(
+                    .sourceInvalid(url: request.shown, detail: "its digest is not the one that the index names"))
+            }
+            return answer.body
+        }
+    }
+
+    /// What the first address says that says something; else why the last one did not.
+    private func eachAddress(
+        _ path: String, _ ask: (WebClient.Request) async throws -> [UInt8]
+    ) async throws -> [UInt8] {
         var last = Fault(.sourceUnreachable(url: path, detail: "it has no address"))
         for address in addresses {
             do {
-                return try await document(
-                    at: try url(address, path), shown: shown(address, path), limit: limit, revision: revision)
+                return try await ask(location(address, path).request)
             } catch let fault as Fault {
                 last = fault
             }
@@ -33,42 +49,40 @@ package struct WebTransport: CatalogTransport {
         throw last
     }
 
-    package func small(_ path: String, size: Int64, sha256: Digest) async throws -> [UInt8] {
-        var last = Fault(.sourceUnreachable(url: path, detail: "it has no address"))
-        for address in addresses {
-            do {
-                let name = shown(address, path)
-                var request = WebClient.Request(url: try url(address, path), shown: name)
-                (request.token, request.allowsInsecure) = (token, allowsInsecure)
-                let response = try await client.send(request)
-                guard response.status == 200 else {
-                    last = Fault(.sourceUnreachable(url: name, detail: "HTTP \(response.status)"))
-                    continue
-                }
-                if let bytes = try await response.body(limit: Int(clamping: size)), Hashing.digest(of: bytes) == sha256
-                {
-                    return bytes
-                }
-                last = Fault(.sourceInvalid(url: name, detail: "its digest is not the published one"))
-            } catch let fault as Fault {
-                last = fault
-            } catch {
-                try Task.checkCancellation()
-                last = Fault(.sourceUnreachable(url: path, detail: WebClient.words(for: error)))
-            }
+    private func location(_ address: SecretText, _ path: String) throws -> WebLocation {
+        WebLocation(
+            url: try url(address, path), shown: shown(address, path), token: token, allowsInsecure: allowsInsecure)
+    }
+
+    private static func fault(_ request: WebClient.Request, _ answer: DocumentClient.Answer) -> Fault {
+        switch answer.status {
+        case 404, 410: Fault(.sourceLacks(url: request.shown))
+        case 401, 403:
+            Fault(
+                .sourceUnreachable(
+                    url: request.shown, detail: "HTTP \(answer.status): the token is missing or wrong"))
+        default: Fault(.sourceUnreachable(url: request.shown, detail: "HTTP \(answer.status)"))
         }
-        throw last
+    }
+
+    package func small(_ path: String, size: Int64, sha256: Digest) async throws -> [UInt8] {
+        try await eachAddress(path) { request in
+            let answer = try await documents.answer(to: request, limit: Int(clamping: size))
+            guard answer.status == 200 else { throw Self.fault(request, answer) }
+            guard Hashing.digest(of: answer.body) == sha256 else {
+                throw Fault(.sourceInvalid(url: request.shown, detail: "its digest is not the published one"))
+            }
+            return answer.body
+        }
     }
 
     package func forget(_ path: String) -> Bool {
         let urls = addresses.compactMap { try? url($0, path) }
-        return urls.map(cache.forget).contains(true)
+        return urls.map(documents.cache.forget).contains(true)
     }
 
     package func locations(of path: String) throws -> [Location] {
-        try addresses.map {
-            .web(url: try url($0, path), shown: shown($0, path), token: token, allowsInsecure: allowsInsecure)
-        }
+        try addresses.map { .web(try location($0, path)) }
     }
 
     package func shown(_ path: String) -> String { addresses.first.map { shown($0, path) } ?? path }
@@ -84,68 +98,7 @@ package struct WebTransport: CatalogTransport {
 
     private func url(_ address: SecretText, _ path: String) throws -> String {
         let base = try Environment.reveal(address)
-        let escaped = path.addingPercentEncoding(withAllowedCharacters: Self.pathCharacters) ?? path
+        let escaped = WebAddress.escaped(path)
         return base.hasSuffix("/") ? base + escaped : "\(base)/\(escaped)"
-    }
-
-    private static let pathCharacters = CharacterSet.alphanumerics.union(
-        CharacterSet(charactersIn: "/-._~!$&'()*,;=:@")
-    )
-    .intersection(CharacterSet(charactersIn: "\u{21}"..."\u{7E}"))
-
-    /// Tries a document a few times, because servers hiccup.
-    private func document(
-        at url: String, shown: String, limit: Int, revision: String?
-    ) async throws -> [UInt8] {
-        var delay = Duration.milliseconds(250)
-        for _ in 0..<2 {
-            do {
-                return try await ask(url, shown: shown, limit: limit, revision: revision)
-            } catch let fault as Fault {
-                guard case .sourceUnreachable(_, let detail) = fault.kind, detail != WebClient.connectionRefused else {
-                    throw fault
-                }
-            }
-            try await Task.sleep(for: delay * Double.random(in: 0.5...1.5))
-            delay *= 2
-        }
-        return try await ask(url, shown: shown, limit: limit, revision: revision)
-    }
-
-    private func ask(_ url: String, shown: String, limit: Int, revision: String?) async throws -> [UInt8] {
-        let cached = cache.entry(for: url)
-        if let cached, let revision, Self.matches(cached.body, revision) { return cached.body }
-        var request = WebClient.Request(url: url, shown: shown)
-        (request.token, request.allowsInsecure) = (token, allowsInsecure)
-        if let tag = cached?.tag { request.headers.append(("If-None-Match", tag)) }
-        let response = try await client.send(request)
-        switch response.status {
-        case 200: break
-        case 304:
-            if let cached { return cached.body }
-            throw Fault(.sourceInvalid(url: shown, detail: "it says “unchanged” without having been asked"))
-        case 404, 410: throw Fault(.sourceLacks(url: shown))
-        case 401, 403:
-            throw Fault(
-                .sourceUnreachable(url: shown, detail: "HTTP \(response.status): the token is missing or wrong"))
-        default: throw Fault(.sourceUnreachable(url: shown, detail: "HTTP \(response.status)"))
-        }
-        let body: [UInt8]?
-        do {
-            body = try await response.body(limit: limit)
-        } catch {
-            try Task.checkCancellation()
-            throw Fault(.sourceUnreachable(url: shown, detail: WebClient.words(for: error)))
-        }
-        guard let body else { throw Fault(.sourceInvalid(url: shown, detail: "it has more than \(limit) bytes")) }
-        if let revision, !Self.matches(body, revision) {
-            throw Fault(.sourceInvalid(url: shown, detail: "its digest is not the one that the index names"))
-        }
-        cache.store(SourceCache.Entry(tag: response.header("ETag"), body: body), for: url)
-        return body
-    }
-
-    private static func matches(_ body: [UInt8], _ revision: String) -> Bool {
-        "sha256:\(Hashing.digest(of: body))" == revision
     }
 }

@@ -39,7 +39,7 @@ extension GenerationRecord: Codable {
     private enum CodingKeys: String, CodingKey {
         case formatVersion, version, origin, revision, channel, publishedAt, priority, changelog, license, requires,
             include
-        case contentDigest, files
+        case contentDigest, files, archives
     }
 
     /// Reads a record.
@@ -59,6 +59,8 @@ extension GenerationRecord: Codable {
             stamps.append(stamp)
         }
         self.stamps = stamps
+        let archives = try container.decodeIfPresent([Archive].self, forKey: .archives) ?? []
+        let packed = Set(archives.flatMap { $0.files ?? [] }.map(\.path))
         release = Release(
             version: try container.decode(Version.self, forKey: .version),
             origin: try container.decode(Origin.self, forKey: .origin),
@@ -69,7 +71,8 @@ extension GenerationRecord: Codable {
             changelog: try container.decodeIfPresent(String.self, forKey: .changelog),
             license: try container.decodeIfPresent(String.self, forKey: .license),
             requires: try container.decodeIfPresent(Requirements.self, forKey: .requires),
-            include: try container.decode([String].self, forKey: .include), files: files,
+            include: try container.decode([String].self, forKey: .include),
+            files: packed.isEmpty ? files : files.filter { !packed.contains($0.path) }, archives: archives,
             contentDigest: try container.decode(Digest.self, forKey: .contentDigest))
     }
 
@@ -99,6 +102,7 @@ extension GenerationRecord: Codable {
         try container.encodeIfPresent(release.license, forKey: .license)
         try container.encodeIfPresent(release.requires, forKey: .requires)
         try container.encode(release.include, forKey: .include)
+        try container.encodeIfPresent(release.archives, forKey: .archives)
         try container.encode(release.contentDigest, forKey: .contentDigest)
         let lines = zip(release.files, stamps).map { file, stamp in
             "\(file.sha256) \(file.size) \(stamp.modified) \(stamp.inode) \(file.path)"

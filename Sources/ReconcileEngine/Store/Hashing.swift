@@ -26,6 +26,23 @@ package struct StreamingHash: Sendable {
     }
 }
 
+/// The name that git gives to a file: `sha1("blob SIZE\0" + content)`. It tells which bytes somebody means, and proves nothing.
+struct GitBlobHash: Sendable {
+    private var hasher = Insecure.SHA1()
+
+    /// Begins the hash of a file of so many bytes.
+    init(size: Int64) { hasher.update(data: Array("blob \(size)\0".utf8)) }
+
+    /// Takes the next bytes.
+    mutating func update(_ bytes: UnsafeRawBufferPointer) { hasher.update(bufferPointer: bytes) }
+
+    /// 40 lowercase hexadecimal digits.
+    func name() -> String {
+        let copy = hasher
+        return copy.finalize().map { $0 < 16 ? "0\(String($0, radix: 16))" : String($0, radix: 16) }.joined()
+    }
+}
+
 /// Computes SHA-256 digests of files and texts.
 package enum Hashing {
     /// Bytes that are read at once: large enough that the hash is the limit, small enough to stay in the cache.

@@ -37,6 +37,19 @@ package enum JSONFile {
         }
     }
 
+    /// The value of a text that a source has given.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceInvalid` with what is wrong.
+    static func published<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8], at url: String) throws -> Value {
+        do {
+            return try value(type, from: bytes, name: url)
+        } catch let fault as Fault {
+            guard case .fileDamaged(_, let detail) = fault.kind else { throw fault }
+            let isPage = bytes.prefix(512).contains(0x3C) && bytes.first { $0 > 0x20 } == 0x3C
+            throw Fault(.sourceInvalid(url: url, detail: isPage ? "it is a web page, not data" : detail))
+        }
+    }
+
     /// The format number of a file, under the name it has in each kind of file.
     private struct Head: Decodable {
         let formatVersion: Int?

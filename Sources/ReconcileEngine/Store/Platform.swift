@@ -1,5 +1,7 @@
 // What differs between the systems reconcile runs on. Nothing else in the engine asks which system it is.
 
+package import ReconcileCore
+
 #if os(Linux)
     import CLinux
 #endif
@@ -13,6 +15,25 @@
 
 /// Calls of the operating system that have no common form.
 package enum Platform {
+    /// The kind of this machine.
+    package static let target: TargetPlatform = {
+        #if os(Linux)
+            let os = "linux"
+        #elseif os(Windows)
+            let os = "windows"
+        #else
+            let os = "darwin"
+        #endif
+        #if arch(x86_64)
+            let architecture = "amd64"
+        #elseif arch(arm64)
+            let architecture = "arm64"
+        #else
+            let architecture = "unknown"
+        #endif
+        return TargetPlatform(os: os, architecture: architecture)
+    }()
+
     /// Makes what was written to a descriptor survive a power cut.
     ///
     /// On Apple systems `fsync` leaves the data in the drive's cache (fsync(2) there), so `F_FULLFSYNC` is asked for first.

@@ -52,7 +52,7 @@ package struct StoreReader: Sendable {
         let record = try JSONFile.value(
             GenerationRecord.self, from: bytes, name: path.string, format: GenerationRecord.currentFormat)
         guard record.stamps.count == record.release.files.count,
-            Hashing.contentDigest(of: record.release.files) == record.release.contentDigest
+            Hashing.digest(of: record.release.contentText) == record.release.contentDigest
         else { throw Fault(.fileDamaged(path: path.string, detail: "its digests do not agree")) }
         return record
     }

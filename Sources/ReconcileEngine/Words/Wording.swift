@@ -92,6 +92,7 @@ package enum Wording {
                     ? "What is active stays as it is." : "“\(name)” stays as it is; the next pass asks again.")
         case .sourceLacks(let url):
             return Message(summary: "\(url) is not there, or may not be read.", state: "“\(name)” stays as it is.")
+        case .sourceRefuses(let url, let reason): return message(for: reason, url, name)
         case .sourceInvalid(let url, let detail):
             return Message(
                 summary: "\(url) cannot be used: \(detail).", state: "“\(name)” stays as it is; tell the publisher.")
@@ -260,6 +261,8 @@ package enum Wording {
             return (
                 "needs \(repository) \(needed), " + (found.map { "which is at \($0)" } ?? "which is not installed"), nil
             )
+        case .license(let found):
+            return (found.map { "its licence, \($0.printable), is not one of those that are allowed" } ?? "it names no licence, and some are asked for", nil)
         case .tooYoung(let until): return ("too young until \(until.minute)", nil)
         case .ageUnknown:
             return ("of unknown age, and minimumAge is set", "reconcile approve \(model)")

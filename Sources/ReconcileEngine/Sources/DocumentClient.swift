@@ -1,0 +1,116 @@
+import ReconcileCore
+
+/// Asks servers for small documents: patiently, within limits of bytes and time, and only once for what does not change.
+struct DocumentClient: Sendable {
+    let client: WebClient
+    let cache: SourceCache
+
+    /// What may be taken from answers that were kept.
+    enum Caching: Sendable {
+        /// Nothing.
+        case none
+        /// The whole answer, when its server says that it is unchanged.
+        case validated
+        /// The whole answer: its address stands for one content for ever.
+        case immutable
+    }
+
+    /// What was answered.
+    struct Answer: Sendable {
+        let status: Int
+        /// Header fields by their names in lower case, the first of each.
+        let headers: [String: String]
+        let body: [UInt8]
+
+        /// A header field.
+        subscript(name: String) -> String? { headers[name.lowercased()] }
+    }
+
+    /// How often a server is asked that has trouble, and how long it may ask to be left alone until that counts as no answer.
+    private static let attempts = 3
+    private static let longestWait = Duration.seconds(30)
+    /// Of an error only the beginning matters.
+    private static let errorLimit = 64 << 10
+
+    /// Sends a request until there is an answer that will not change by asking again. `304` never shows: the kept answer does.
+    ///
+    /// - Parameters:
+    ///   - limit: The most bytes that the body may have.
+    ///   - isRight: Whether a body is what was asked for: a kept one is only taken if it is.
+    /// - Throws: ``Fault`` of kind `sourceUnreachable` when nobody answers, or only that it cannot now; `sourceInvalid` when the
+    ///   answer is too long; `CancellationError`.
+    func answer(
+        to request: WebClient.Request, limit: Int, caching: Caching = .none,
+        isRight: ([UInt8]) -> Bool = { _ in true }
+    ) async throws -> Answer {
+        let kept = caching == .none ? nil : cache.entry(for: request.url).flatMap { isRight($0.body) ? $0 : nil }
+        if let kept, caching == .immutable { return Answer(status: 200, headers: [:], body: kept.body) }
+        var question = request
+        if let tag = kept?.tag { question.headers.append(("If-None-Match", tag)) }
+        let answer = try await persist(question, limit: limit)
+        guard answer.status != 304 else {
+            guard let kept else {
+                throw Fault(
+                    .sourceInvalid(url: request.shown, detail: "it says “unchanged” without having been asked"))
+            }
+            return Answer(status: 200, headers: answer.headers, body: kept.body)
+        }
+        if answer.status == 200, caching != .none, isRight(answer.body) {
+            cache.store(SourceCache.Entry(tag: answer["ETag"], body: answer.body), for: request.url)
+        }
+        return answer
+    }
+
+    /// Asks again when a server has trouble, after a growing pause or when it says that it may be asked.
+    private func persist(_ request: WebClient.Request, limit: Int) async throws -> Answer {
+        var delay = Duration.milliseconds(250)
+        for attempt in 1... {
+            let isLast = attempt >= Self.attempts
+            var pause = delay * Double.random(in: 0.5...1.5)
+            do {
+                let (answer, wait) = try await ask(request, limit: limit)
+                guard Self.isPassing(answer.status) else { return answer }
+                let isPatient = (wait ?? .zero) <= Self.longestWait
+                guard !isLast, isPatient else { throw Self.trouble(request, answer, wait: wait) }
+                pause = max(pause, wait ?? .zero)
+            } catch let fault as Fault {
+                guard case .sourceUnreachable(_, let detail) = fault.kind, !isLast,
+                    detail != WebClient.connectionRefused, !detail.hasPrefix("HTTP ")
+                else { throw fault }
+            }
+            try await Task.sleep(for: pause)
+            delay *= 2
+        }
+        throw Fault(.sourceUnreachable(url: request.shown, detail: WebClient.timedOut))
+    }
+
+    private static func isPassing(_ status: Int) -> Bool { [408, 425, 429, 500, 502, 503, 504].contains(status) }
+
+    private static func trouble(_ request: WebClient.Request, _ answer: Answer, wait: Duration?) -> Fault {
+        var detail = "HTTP \(answer.status)"
+        if answer.status == 429 { detail += ": it is asked too often" }
+        if let wait { detail += "; it may be asked again in \(wait.components.seconds) s" }
+        return Fault(.sourceUnreachable(url: request.shown, detail: detail))
+    }
+
+    private func ask(_ request: WebClient.Request, limit: Int) async throws -> (Answer, wait: Duration?) {
+        let response = try await client.send(request)
+        let isGood = (200..<300).contains(response.status)
+        let body: [UInt8]?
+        do {
+            body = try await response.body(limit: isGood ? limit : Self.errorLimit)
+        } catch {
+            try Task.checkCancellation()
+            throw Fault(.sourceUnreachable(url: request.shown, detail: WebClient.words(for: error)))
+        }
+        guard body != nil || !isGood else {
+            throw Fault(.sourceInvalid(url: request.shown, detail: "it has more than \(limit) bytes"))
+        }
+        if let encoding = response.header("Content-Encoding")?.lowercased(), encoding != "identity", isGood {
+            throw Fault(.sourceInvalid(url: request.shown, detail: "it compresses what must not be changed"))
+        }
+        return (
+            Answer(status: response.status, headers: response.firstHeaders, body: body ?? []), response.retryAfter
+        )
+    }
+}

@@ -1,0 +1,79 @@
+import ReconcileCore
+package import SystemPackage
+
+/// Where a file's bytes are.
+package enum Location: Sendable, Hashable {
+    /// In a file of this machine.
+    case file(FilePath)
+    /// In a part of a file of this machine, such as a member of a tar, from this offset on.
+    case part(FilePath, offset: Int64)
+    /// In memory: they were needed earlier in the same pass.
+    case held(HeldBytes)
+    /// On a server.
+    case web(WebLocation)
+
+    /// The location for people, without what may be secret.
+    package var shown: String {
+        switch self {
+        case .file(let path), .part(let path, _): path.string
+        case .held: "memory"
+        case .web(let location): location.shown
+        }
+    }
+}
+
+/// The bytes of a small file, with their digest.
+package struct HeldBytes: Sendable, Hashable {
+    let digest: Digest
+    let bytes: [UInt8]
+
+    /// Whether the digests are the same.
+    package static func == (left: HeldBytes, right: HeldBytes) -> Bool { left.digest == right.digest }
+
+    /// The digest stands for the bytes.
+    package func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
+/// A file on a server, and what its server must be given to hand it over.
+package struct WebLocation: Sendable, Hashable {
+    let url: String
+    /// The address for people, without what may be secret.
+    let shown: String
+    /// Sent as a bearer token.
+    var token: SecretText?
+    var allowsInsecure = false
+    /// Says who asks, where a token does not do.
+    var authorizer: (any RequestAuthorizer)?
+
+    /// A request for all of it.
+    var request: WebClient.Request {
+        var request = WebClient.Request(url: url, shown: shown)
+        (request.token, request.allowsInsecure, request.authorizer) = (token, allowsInsecure, authorizer)
+        return request
+    }
+
+    /// Whether the same is asked of the same server.
+    package static func == (left: WebLocation, right: WebLocation) -> Bool {
+        left.url == right.url && left.token == right.token && left.allowsInsecure == right.allowsInsecure
+            && left.authorizer === right.authorizer
+    }
+
+    /// The address stands for the file.
+    package func hash(into hasher: inout Hasher) { hasher.combine(url) }
+}
+
+/// Gives requests to one source what shows who asks, and renews it. What it gives never reaches another origin.
+package protocol RequestAuthorizer: AnyObject, Sendable {
+    /// The headers that a request needs in addition.
+    ///
+    /// - Parameter headers: Those that it has, for signatures that cover them.
+    /// - Throws: ``Fault`` of kind `secretMissing`, `sourceUnreachable` or `sourceRefuses`.
+    func headers(for method: String, _ url: String, _ headers: [(String, String)]) async throws -> [(String, String)]
+
+    /// Told that the server refused what it was given.
+    ///
+    /// - Parameter challenge: What the server said it wants (`WWW-Authenticate`), when that is known.
+    /// - Returns: Whether there is something else now, so that asking again makes sense.
+    /// - Throws: ``Fault`` of kind `sourceUnreachable` or `sourceRefuses`.
+    func renew(after challenge: String?) async throws -> Bool
+}
