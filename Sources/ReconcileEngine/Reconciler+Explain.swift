@@ -8,8 +8,8 @@ public struct Explanation: Codable, Sendable {
     public let declaredAt: String
     /// Where it is published.
     public let origin: Origin
-    /// Which versions are wanted.
-    public let range: VersionRange
+    /// Which versions are wanted, or which revision.
+    public let range: String
     /// The largest step without a person.
     public let automatic: StepSize
     /// The channel.
@@ -43,7 +43,7 @@ extension Reconciler {
         let observed = survey.observation.state.models[model] ?? ObservedModel()
         let active = observed.slot.generation?.release
         return Explanation(
-            model: model, declaredAt: desired.place, origin: desired.origin, range: desired.range,
+            model: model, declaredAt: desired.place, origin: desired.origin, range: desired.wanted,
             automatic: desired.policy.automatic, channel: desired.policy.channel,
             locked: survey.lock?.lock.models[model]?.version, active: active,
             confirmedAt: observed.memory.confirmed.first { $0.release == active?.id }?.at,

@@ -7,7 +7,7 @@ public struct Status: Codable, Sendable {
     public struct Model: Codable, Sendable {
         /// Its name.
         public let model: ModelName
-        /// The range that is declared; `nil` when the model is not.
+        /// The range or revision that is declared; `nil` when the model is not.
         public let range: String?
         /// The version that is active.
         public let active: Version?
@@ -100,7 +100,7 @@ extension Reconciler {
         if case .damaged(_, let damage) = model.slot { damaged = damage.count }
         let quarantine = model.memory.quarantine.filter { desired == nil || $0.trialInputs == desired?.trialInputs }
         return Status.Model(
-            model: name, range: desired?.range.description, active: active?.release.version,
+            model: name, range: desired?.wanted, active: active?.release.version,
             contentDigest: active?.release.contentDigest, origin: active?.release.origin, isTrial: model.trial != nil,
             halted: model.trial?.release.id == model.memory.trial?.release ? model.memory.trial?.halted : nil,
             damagedFiles: damaged, since: active?.usedAt,

@@ -1,9 +1,15 @@
 import ReconcileCore
+import Synchronization
 
 /// Asks servers for small documents: patiently, within limits of bytes and time, and only once for what does not change.
 struct DocumentClient: Sendable {
     let client: WebClient
     let cache: SourceCache
+    /// Several models of one repository ask the same: the first asks for all, once in the life of this client, which is a pass.
+    private let asked = AskedDocuments()
+    private let gate = DigestGate()
+
+    init(client: WebClient, cache: SourceCache) { (self.client, self.cache) = (client, cache) }
 
     /// What may be taken from answers that were kept.
     enum Caching: Sendable {
@@ -43,7 +49,25 @@ struct DocumentClient: Sendable {
         to request: WebClient.Request, limit: Int, caching: Caching = .none,
         isRight: ([UInt8]) -> Bool = { _ in true }
     ) async throws -> Answer {
-        let kept = caching == .none ? nil : cache.entry(for: request.url).flatMap { isRight($0.body) ? $0 : nil }
+        guard caching != .none else { return try await persist(request, limit: limit) }
+        let key = Hashing.digest(of: request.url)
+        await gate.enter(key)
+        do {
+            let known = asked[key]
+            let answer = if let known { known } else { try await keptOrAsked(request, limit: limit, caching, isRight) }
+            asked.note(answer, key)
+            await gate.leave(key)
+            return answer
+        } catch {
+            await gate.leave(key)
+            throw error
+        }
+    }
+
+    private func keptOrAsked(
+        _ request: WebClient.Request, limit: Int, _ caching: Caching, _ isRight: ([UInt8]) -> Bool
+    ) async throws -> Answer {
+        let kept = cache.entry(for: request.url).flatMap { isRight($0.body) ? $0 : nil }
         if let kept, caching == .immutable { return Answer(status: 200, headers: [:], body: kept.body) }
         var question = request
         if let tag = kept?.tag { question.headers.append(("If-None-Match", tag)) }
@@ -55,10 +79,18 @@ struct DocumentClient: Sendable {
             }
             return Answer(status: 200, headers: answer.headers, body: kept.body)
         }
-        if answer.status == 200, caching != .none, isRight(answer.body) {
+        if answer.status == 200, isRight(answer.body) {
             cache.store(SourceCache.Entry(tag: answer["ETag"], body: answer.body), for: request.url)
         }
         return answer
+    }
+
+    /// Forgets what was answered, because it turned out to be of no use.
+    ///
+    /// - Returns: Whether asking again may give another answer.
+    func forget(_ url: String) -> Bool {
+        asked.forget(Hashing.digest(of: url))
+        return cache.forget(url)
     }
 
     /// Asks again when a server has trouble, after a growing pause or when it says that it may be asked.
@@ -113,4 +145,21 @@ struct DocumentClient: Sendable {
             Answer(status: response.status, headers: response.firstHeaders, body: body ?? []), response.retryAfter
         )
     }
+}
+
+/// Answers of a pass.
+private final class AskedDocuments: Sendable {
+    private let answers = Mutex<[Digest: DocumentClient.Answer]>([:])
+
+    /// Longer ones are asked for again.
+    private static let longest = 4 << 20
+
+    subscript(key: Digest) -> DocumentClient.Answer? { answers.withLock { $0[key] } }
+
+    func note(_ answer: DocumentClient.Answer, _ key: Digest) {
+        guard answer.body.count <= Self.longest else { return }
+        answers.withLock { $0[key] = answer }
+    }
+
+    func forget(_ key: Digest) { answers.withLock { $0[key] = nil } }
 }

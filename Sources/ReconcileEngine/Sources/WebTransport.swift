@@ -78,7 +78,7 @@ package struct WebTransport: CatalogTransport {
 
     package func forget(_ path: String) -> Bool {
         let urls = addresses.compactMap { try? url($0, path) }
-        return urls.map(documents.cache.forget).contains(true)
+        return urls.map(documents.forget).contains(true)
     }
 
     package func locations(of path: String) throws -> [Location] {

@@ -9,6 +9,7 @@ final class RegistryAuthorizer: RequestAuthorizer {
         /// What goes into `Authorization`; a secret.
         var value: String?
         var expires = ContinuousClock.now
+        var issued = ContinuousClock.now - .seconds(3600)
         /// What the registry asked for last.
         var challenge: Challenge?
         /// A host that a login was not sent to, because it is not the registry's.
@@ -20,7 +21,10 @@ final class RegistryAuthorizer: RequestAuthorizer {
     private let logins: RegistryLogins
     private let documents: DocumentClient
     private let state = Mutex(State())
+    private let gate = DigestGate()
 
+    /// Requests that were refused together are helped by one token.
+    private static let moment = Duration.seconds(1)
     /// A token is not used in the last seconds of its life.
     private static let margin = Duration.seconds(5)
     private static let answerLimit = 1 << 20
@@ -49,6 +53,20 @@ final class RegistryAuthorizer: RequestAuthorizer {
     }
 
     private func answer(_ challenge: Challenge) async throws -> Bool {
+        let key = Hashing.digest(of: repository)
+        await gate.enter(key)
+        do {
+            let isFresh = state.withLock { $0.value != nil && .now - $0.issued < Self.moment }
+            let answer = if isFresh { true } else { try await answerAlone(challenge) }
+            await gate.leave(key)
+            return answer
+        } catch {
+            await gate.leave(key)
+            throw error
+        }
+    }
+
+    private func answerAlone(_ challenge: Challenge) async throws -> Bool {
         let before = state.withLock { state in
             state.challenge = challenge
             return state.value
@@ -56,11 +74,11 @@ final class RegistryAuthorizer: RequestAuthorizer {
         switch challenge {
         case .basic:
             guard let login = try await logins.login(for: address.host), login.basic != before else { return false }
-            state.withLock { ($0.value, $0.expires) = (login.basic, .now + .seconds(86_400)) }
+            state.withLock { ($0.value, $0.expires, $0.issued) = (login.basic, .now + .seconds(86_400), .now) }
         case .bearer(let realm, let service, let scope):
             let (token, seconds) = try await token(realm, service, scope ?? "repository:\(repository):pull")
             state.withLock {
-                $0.value = "Bearer \(token)"
+                ($0.value, $0.issued) = ("Bearer \(token)", .now)
                 $0.expires = .now + max(.seconds(1), .seconds(seconds) - Self.margin)
             }
         }
