@@ -40,6 +40,12 @@ let package = Package(
             pkgConfig: "libzstd",
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
+        .systemLibrary(
+            name: "CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
+        ),
+        .target(name: "Archives", dependencies: ["CZlib", "CZstd"], swiftSettings: strict),
         .target(name: "ModelFormats", swiftSettings: strict),
         .target(name: "Patches", dependencies: ["CZstd"], swiftSettings: strict),
         .target(name: "YAML", dependencies: ["CLibYAML"], swiftSettings: strict),
@@ -47,7 +53,7 @@ let package = Package(
         .target(
             name: "ReconcileEngine",
             dependencies: [
-                "CLinux", "ModelFormats", "Patches", "ReconcileCore", "YAML",
+                "Archives", "CLinux", "ModelFormats", "Patches", "ReconcileCore", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -73,6 +79,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "ReconcileTesting", dependencies: ["ReconcileCore", "ReconcileEngine"], swiftSettings: strict),
+        .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib", "CZstd"], swiftSettings: strict),
         .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"], swiftSettings: strict),
         .testTarget(name: "PatchesTests", dependencies: ["Patches"], swiftSettings: strict),
         .testTarget(name: "YAMLTests", dependencies: ["YAML"], swiftSettings: strict),

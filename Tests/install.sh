@@ -1,7 +1,7 @@
 # Installs what a script needs and the machine lacks. Sourced, not run: `. Tests/install.sh; need yaml tool …`.
 # Says what it could not install, and ends the script then.
 
-# need WHAT…: yaml, sqlite, zstd, ssh-keygen, or a program that is named like its package.
+# need WHAT…: yaml, sqlite, zlib, zstd, ssh-keygen, or a program that is named like its package.
 need() {
     missing=""
     for what in "$@"; do
@@ -16,6 +16,7 @@ need() {
                 yaml) packages="$packages libyaml-dev pkg-config" ;;
                 sqlite) packages="$packages libsqlite3-dev" ;;
                 zstd) packages="$packages libzstd-dev pkg-config" ;;
+                zlib) packages="$packages zlib1g-dev pkg-config" ;;
                 nginx) packages="$packages nginx-light" ;;
                 flock) packages="$packages util-linux" ;;
                 ssh-keygen) packages="$packages openssh-client" ;;
@@ -34,6 +35,7 @@ need() {
             case "$what" in
                 yaml) brew install -q libyaml pkg-config ;;
                 zstd) brew install -q zstd pkg-config ;;
+                zlib) brew install -q zlib pkg-config ;;
                 *) brew install -q "$what" ;;
             esac
         done
@@ -53,6 +55,7 @@ present() {
         yaml) pkg-config --exists yaml-0.1 2>/dev/null ;;
         sqlite) [ "$(uname)" = Darwin ] || [ -e /usr/include/sqlite3.h ] || pkg-config --exists sqlite3 2>/dev/null ;;
         zstd) pkg-config --exists libzstd 2>/dev/null ;;
+        zlib) pkg-config --exists zlib 2>/dev/null ;;
         strace) [ "$(uname)" = Darwin ] || command -v strace >/dev/null 2>&1 ;;
         pip) python3 -m pip --version >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;

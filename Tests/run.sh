@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . Tests/install.sh
 
-need yaml sqlite zstd python3 pip strace nginx openssl flock git ssh-keygen docker-registry
+need yaml sqlite zlib zstd python3 pip strace nginx openssl flock git ssh-keygen docker-registry
 swift build --build-tests
 swift test --skip-build "$@"
 [ $# -eq 0 ] || exit 0

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 need python3
 if [ -z "${RECONCILE:-}" ]; then
-    need yaml sqlite zstd
+    need yaml sqlite zlib zstd
     echo "Building reconcile (some minutes the first time) …" >&2
     swift build -c release --product reconcile >&2
     RECONCILE="$(swift build -c release --show-bin-path)/reconcile"

@@ -59,7 +59,7 @@ package struct Survey: Sendable {
         let observer = Observer(reader: StoreReader(layout: layout))
         return changes.reduce(into: [:]) { held, change in
             guard let release = change.release else { return }
-            held.merge(observer.heldBytes(of: release.deliveries)) { $1 }
+            held.merge(observer.heldBytes(of: release.contents)) { $1 }
         }
     }
 
@@ -83,7 +83,7 @@ package struct Survey: Sendable {
         var local: [Digest: Int64] = [:]
         for change in changes {
             guard let release = change.release else { continue }
-            local.merge(observer.localBytes(of: release.deliveries, damaged: damaged(change.model))) { $1 }
+            local.merge(observer.localBytes(of: release.contents, damaged: damaged(change.model))) { $1 }
             for file in release.deliveries {
                 guard let bytes = reusable[file.sha256], local[file.sha256] ?? 0 < file.size else { continue }
                 local[file.sha256] = bytes

@@ -5,16 +5,17 @@ import os
 import shutil
 import signal
 import statistics
+import struct
 import subprocess
 import sys
 import time
 
-from benchlib import Case, med, rm, run_interleaved, warm
+from benchlib import Case, med, one, rm, run_interleaved, warm
 
 HOME = os.path.expanduser("~/.cache/reconcile-bench")
 WWW, STATE, DL = (os.environ.get("BENCH_" + name.upper(), f"{HOME}/{name}") for name in ("www", "state", "dl"))
 URL = "http://127.0.0.1:8901"
-SUITES = ["single", "tls", "dir", "small", "wan", "delta", "cases", "resume"]
+SUITES = ["single", "tls", "dir", "small", "huge", "wan", "delta", "nothing", "cases", "resume"]
 
 parser = argparse.ArgumentParser()
 parser.add_argument("suites", nargs="*", default=SUITES)
@@ -168,6 +169,33 @@ def small():
     ratio("10,000 files of 4 KiB, durable", cases, "reconcile", "aria2c -j16", 1.0)
 
 
+def huge():
+    """Peak memory of 20 GB in one file of 200 tensors, long enough for blocks of 4 MiB; fewer bytes when the disk is short."""
+    room = os.statvfs(WWW).f_bavail * os.statvfs(WWW).f_frsize
+    size = min(20_200_000_000, room * 2 // 5) // (200 << 20) * (200 << 20)
+    source = f"{STATE}/src-huge"
+    os.makedirs(source, exist_ok=True)
+    try:
+        if not os.path.exists(f"{WWW}/catalog/huge"):
+            # Bytes that do not repeat and are quickly made, past the page cache.
+            tensors = {f"layer.{n}": {"dtype": "U8", "shape": [size // 200], "data_offsets": [n * (size // 200), (n + 1) * (size // 200)]}
+                       for n in range(200)}
+            header = json.dumps(tensors).encode()
+            header += b" " * (-(len(header) + 8) % 4096)
+            with open(f"{source}/model.safetensors", "wb") as file:
+                file.write(struct.pack("<Q", len(header)) + header)
+            subprocess.run(f"head -c {size} /dev/zero | openssl enc -aes-128-ctr -K {1:032x} -iv {0:032x}"
+                           f" | dd of={source}/model.safetensors bs=4M iflag=fullblock oflag=direct,append conv=notrunc status=none",
+                           shell=True, check=True)
+            publish("huge", "1.0.0", source)
+        rm(source)
+        result = one(ours("reconcile", "huge"), access_log=f"{STATE}/access.log")
+        row(f"peak memory of {size / 1e9:.1f} GB in one file", f"{result['peak_mb']:.0f} MB ({result['wall']:.1f} s,"
+            f" {result['sent'] / 1e9:.1f} GB sent)", "100 MiB", result["rc"] == 0 and result["peak_mb"] <= 100)
+    finally:
+        rm(source, f"{WWW}/catalog/huge", DL)
+
+
 def wan():
     """40 ms and 0.1 % loss between two network namespaces."""
     script = f"{options.bench}/wan.sh"
@@ -204,9 +232,19 @@ def install(model, version):
     subprocess.run([OURS, "--progress", "none"], cwd=f"{DL}/r", check=True, stdout=subprocess.DEVNULL)
 
 
-def delta():
-    """1 GiB, v1 to v2, beside zsync, casync and rsync, and our own full download."""
-    place, url = f"{WWW}/delta", f"{URL}/delta"
+def updated(number):
+    """Puts the first version in place and asks for another; for `before`."""
+    def update():
+        install("delta", "1.0.0")
+        # What the peers copied is in the page cache; what we wrote past it is not.
+        warm(os.path.realpath(f"{DL}/r/models/m"))
+        declare(f"{DL}/r", "delta", f"{number}.0.0")
+    return update
+
+
+def versions():
+    """Makes and publishes v1 and the three v2 of `bench_delta.py`."""
+    place = f"{WWW}/delta"
     if not os.path.exists(f"{place}/all.caibx"):
         subprocess.run([sys.executable, f"{options.bench}/bench_delta.py", "prepare"], check=True, stdout=subprocess.DEVNULL)
     for number, version in enumerate(("v1", "inplace", "insert", "all"), 1):
@@ -216,6 +254,12 @@ def delta():
             os.link(f"{place}/{version}.st", f"{source}/model.st")
         publish("delta", f"{number}.0.0", source)
 
+
+def delta():
+    """1 GiB, v1 to v2, beside zsync, casync and rsync, and our own full download."""
+    place, url = f"{WWW}/delta", f"{URL}/delta"
+    versions()
+
     def old():
         rm(DL)
         os.makedirs(DL)
@@ -224,15 +268,10 @@ def delta():
         os.sync()
 
     for number, version in enumerate(("inplace", "insert", "all"), 2):
-        def update():
-            install("delta", "1.0.0")
-            # What the peers copied is in the page cache; what we wrote past it is not.
-            warm(os.path.realpath(f"{DL}/r/models/m"))
-            declare(f"{DL}/r", "delta", f"{number}.0.0")
         def peer(name, command):
             return Case(name, command + f" && sync -f {DL}", old, None, lambda: rm(DL))
         cases = run([
-            ours("reconcile", "delta", f"{number}.0.0", before=update),
+            ours("reconcile", "delta", f"{number}.0.0", before=updated(number)),
             ours("reconcile, full", "delta", f"{number}.0.0"),
             peer("zsync", f"cd {DL} && zsync -q -i v1.st -o n.st {url}/{version}.st.zsync"),
             peer("casync", f"casync extract --seed={DL}/v1.st --store={url}/store.castr {url}/{version}.caibx {DL}/n.st"),
@@ -241,6 +280,38 @@ def delta():
         fastest = min(("zsync", "casync", "rsync"), key=lambda name: wall(cases[name]))
         ratio(f"delta, {version}, 1 GiB", cases, "reconcile", fastest, 0.5)
         ratio(f"delta, {version}, beside a full download", cases, "reconcile", "reconcile, full", 1.2)
+
+
+def nothing():
+    """1 GiB of which nothing, or so little that it only just counts, is in v1: beside our own full download."""
+    versions()
+    for number, (version, every) in enumerate({"nothing": None, "little": 30}.items(), 5):
+        source = f"{STATE}/src-delta-{version}"
+        if not os.path.exists(f"{WWW}/catalog/delta/{number}.0.0"):
+            rm(source)
+            os.makedirs(source)
+            rewrite(f"{WWW}/delta/v1.st", f"{WWW}/delta/all.st", f"{source}/model.st", every)
+            publish("delta", f"{number}.0.0", source)
+        cases = run([
+            ours("reconcile", "delta", f"{number}.0.0", before=updated(number)),
+            ours("reconcile, full", "delta", f"{number}.0.0"),
+        ])
+        ratio(f"delta, {version} reusable, 1 GiB, beside a full download", cases, "reconcile", "reconcile, full", 1.2)
+
+
+def rewrite(old, new, output, every):
+    """Writes the tensors of `new` under other names, so that not even the header is that of `old`, but each `every`th as it was."""
+    shutil.copy(new, output)
+    with open(old, "rb") as before, open(output, "r+b") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = file.read(length)
+        file.seek(8)
+        file.write(header.replace(b"model.", b"other."))
+        for tensor in list(json.loads(header).values())[::every] if every else []:
+            start, end = (8 + length + offset for offset in tensor["data_offsets"])
+            before.seek(start)
+            file.seek(start)
+            file.write(before.read(end - start))
 
 
 def cases():

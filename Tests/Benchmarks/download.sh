@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Measures downloads and delta updates beside curl, aria2c, rclone, zsync, casync and rsync, in turn, on this machine.
 #
-#   Tests/Benchmarks/download.sh [SUITE…] [--runs N]     single tls dir small wan delta cases resume; all without a name
+#   Tests/Benchmarks/download.sh [SUITE…] [--runs N]
+#       single tls dir small huge wan delta nothing cases resume; all without a name. huge takes 40 GB of disk for its time.
 #
 # BENCH names the folder of the peers' benchmarks (benchlib.py, setup.sh, floor_dl.c, wan.sh); its setup.sh must have been run.
 set -euo pipefail

@@ -157,7 +157,7 @@ public struct Planner: Sendable {
     private func bytes(of change: Change, counted: inout Set<Digest>) -> Change.Bytes {
         var bytes = Change.Bytes()
         guard change.steps.contains(.fetch), let release = change.release else { return bytes }
-        var files = change.action == .repair ? release.files : release.deliveries
+        var files = change.action == .repair ? release.files : neededDeliveries(of: release)
         if change.action == .repair, case .damaged(_, let damage) = observed.models[change.model]?.slot {
             let damaged = Set(damage.map(\.path))
             files = files.filter { damaged.contains($0.path) }
@@ -171,9 +171,21 @@ public struct Planner: Sendable {
             bytes.disk = saturatingSum(bytes.disk, max(0, file.size - held))
         }
         // An archive and what is in it are on the disk together for a while.
-        for archive in release.archives ?? [] where change.action != .repair {
+        for archive in release.archives ?? [] where change.action != .repair && !isUnpacked(archive) {
             bytes.disk = saturatingSum(bytes.disk, archive.files?.reduce(0) { saturatingSum($0, $1.size) } ?? archive.size)
         }
         return bytes
+    }
+
+    /// What is fetched of a release: of an archive whose files are here nothing, they are simply used.
+    private func neededDeliveries(of release: Release) -> [ReleaseFile] {
+        release.looseFiles
+            + (release.archives ?? []).flatMap { archive in
+                isUnpacked(archive) ? archive.files ?? [] : [archive.asFile].compactMap(\.self)
+            }
+    }
+
+    private func isUnpacked(_ archive: Archive) -> Bool {
+        archive.files?.allSatisfy { observed.localBytes[$0.sha256] ?? 0 >= $0.size } ?? false
     }
 }

@@ -125,6 +125,19 @@ public struct Release: Codable, Hashable, Sendable {
         return looseFiles + archives.compactMap(\.asFile)
     }
 
+    /// What is fetched, and what is made of it as far as that is known: all content that may be here already.
+    public var contents: [ReleaseFile] { archives == nil ? files : deliveries + (archives ?? []).flatMap { $0.files ?? [] } }
+
+    /// The release with the files of archives that were unpacked here before, with the same globs.
+    public func knowing(_ generations: [Generation]) -> Release {
+        guard let archives, isPacked else { return self }
+        let known = generations.filter { $0.release.include == include }.flatMap { $0.release.archives ?? [] }
+        return with(
+            archives: archives.map { archive in
+                archive.files == nil ? known.first { $0.sha256 == archive.sha256 } ?? archive : archive
+            })
+    }
+
     /// The same release, by its identity, with archives that were unpacked.
     public func with(archives: [Archive]) -> Release {
         Release(

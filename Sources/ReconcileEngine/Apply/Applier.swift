@@ -119,8 +119,16 @@ package struct Applier: Sendable {
             for change in unit.changes { settings.report(began(change)) }
             await rollOut(unit, &progress)
         }
+        if !Task.isCancelled { dropArchives(of: changes) }
         return Result(
             outcomes: changes.compactMap { progress.outcomes[$0.model] }, inspections: progress.inspections)
+    }
+
+    /// Archives were taken apart, or cannot be: they are no longer needed. One that cannot be deleted is swept by `gc`.
+    private func dropArchives(of changes: [Change]) {
+        for archive in changes.flatMap({ $0.release?.archives ?? [] }) {
+            try? Disk().remove(layout.blob(archive.sha256))
+        }
     }
 
     private func isPrepared(_ unit: RolloutUnit, _ progress: Progress) -> Bool {
@@ -149,7 +157,7 @@ package struct Applier: Sendable {
             downloader: Downloader(
                 layout: layout, engine: engine, holder: settings.holder, gate: gate, patience: settings.lockPatience,
                 warn: { [settings] in settings.report(.warning($0)) }),
-            sources: sources, finder: finder, origin: desired.models[change.model]?.origin, report: settings.report)
+            sources: sources, finder: finder, origins: desired.models[change.model]?.origins ?? [], report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0
             var only: Set<ReleasePath>?

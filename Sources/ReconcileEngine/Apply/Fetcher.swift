@@ -8,15 +8,15 @@ package struct Fetcher: Sendable {
     private let sources: [String: any ModelSource]
     private let report: EventReporter
     /// Where the model is declared to come from.
-    private let origin: Origin?
+    private let origins: [Origin]
     private let finder: ReuseFinder
 
     init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
-        finder: ReuseFinder, origin: Origin?, report: @escaping EventReporter
+        finder: ReuseFinder, origins: [Origin], report: @escaping EventReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
-        (self.finder, self.origin) = (finder, origin)
+        (self.finder, self.origins) = (finder, origins)
     }
 
     /// What was fetched.
@@ -30,24 +30,81 @@ package struct Fetcher: Sendable {
     /// - Parameters:
     ///   - only: The paths that are needed; all when `nil`.
     ///   - observed: What the model holds: its stamps vouch for blobs that were hashed before.
+    /// - Returns: The release, with the files that were found in its archives.
     /// - Throws: ``Fault`` of the source or the disk; `CancellationError`.
     package func fetch(_ change: Change, only: Set<ReleasePath>? = nil, observed: ObservedModel) async throws -> Fetched
     {
-        guard let release = change.release else { throw Fault(.bug(detail: "\(change.action) has no release")) }
-        let needed = only.map { paths in release.files.filter { paths.contains($0.path) } } ?? release.files
+        guard var release = change.release else { throw Fault(.bug(detail: "\(change.action) has no release")) }
+        var received = Received()
         report(.step(model: change.model, step: .fetch))
-        var received = try await download(missing(needed), of: release, model: change.model)
-        report(.step(model: change.model, step: .verify))
-        let trusted = try trustedStamps(change.model, observed, fresh: received.digests)
-        var (verified, wrong) = try await reader.verify(release, files: needed, trusted: trusted)
-        if !wrong.isEmpty {
-            // A blob went bad on disk: it goes, and good bytes come.
+        // A blob that went bad on the disk goes, and good bytes come.
+        for attempt in 1...2 {
+            release = try await unpack(release, only, change.model, &received)
+            let loose = Set(release.looseFiles.map(\.path))
+            let needed = release.files.filter { only?.contains($0.path) ?? true }
+            let wanted = needed.filter { loose.contains($0.path) }
+            received.add(try await download(missing(wanted), of: release, model: change.model))
+            if attempt == 1 { report(.step(model: change.model, step: .verify)) }
+            let trusted = try trustedStamps(change.model, observed, fresh: received.digests)
+            let (verified, wrong) = try await reader.verify(release, files: needed, trusted: trusted)
+            if let verified { return Fetched(release: verified, receivedBytes: received.bytes) }
             for file in wrong { try Disk().remove(reader.layout.blob(file.sha256)) }
-            received.bytes += try await download(wrong, of: release, model: change.model).bytes
-            (verified, wrong) = try await reader.verify(release, files: needed, trusted: trusted)
         }
-        guard let verified else { throw Fault(.bug(detail: "\(wrong.count) blobs are wrong after they were fetched")) }
-        return Fetched(release: verified, receivedBytes: received.bytes)
+        throw Fault(.bug(detail: "blobs are wrong after they were fetched"))
+    }
+
+    /// What came while a change was fetched.
+    private struct Received {
+        var bytes: Int64 = 0
+        /// Content that was hashed while it came.
+        var digests: Set<Digest> = []
+
+        mutating func add(_ other: (bytes: Int64, digests: Set<Digest>)) {
+            bytes += other.bytes
+            digests.formUnion(other.digests)
+        }
+    }
+
+    /// Takes the archives apart whose files are needed and not here, or not known.
+    private func unpack(
+        _ release: Release, _ only: Set<ReleasePath>?, _ model: ModelName, _ received: inout Received
+    ) async throws -> Release {
+        guard let archives = release.archives else { return release }
+        let unpacker = Unpacker(layout: reader.layout)
+        var unpacked: [Archive] = []
+        for archive in archives {
+            let needed = archive.files?.filter { only?.contains($0.path) ?? true }
+            if let needed, missing(needed).isEmpty {
+                unpacked.append(archive)
+                continue
+            }
+            guard let whole = archive.asFile else { throw Fault(.bug(detail: "an archive has no name")) }
+            received.add(try await bring(whole, of: release, model: model))
+            let files = try await unpacker.unpack(archive, choosing: FileSelection(texts: release.include))
+            let known = archive.unpacked(files)
+            if let said = archive.files, said != known.files {
+                throw Fault(
+                    .sourceInvalid(
+                        url: "the archive \(archive.sha256.short)…", detail: "it does not hold the files that the lock names"))
+            }
+            received.digests.formUnion(files.map(\.sha256))
+            unpacked.append(known)
+        }
+        let whole = release.with(archives: unpacked)
+        do { try checkFileList(whole.files) } catch {
+            throw Fault(.sourceInvalid(url: release.origin.description, detail: error.words))
+        }
+        return whole
+    }
+
+    /// Brings an archive, or proves the one that an earlier pass brought.
+    private func bring(
+        _ file: ReleaseFile, of release: Release, model: ModelName
+    ) async throws -> (bytes: Int64, digests: Set<Digest>) {
+        if missing([file]).isEmpty, try await reader.verify(release, files: [file]).verified == nil {
+            try Disk().remove(reader.layout.blob(file.sha256))
+        }
+        return try await download(missing([file]), of: release, model: model)
     }
 
     private func missing(_ files: [ReleaseFile]) -> [ReleaseFile] {
@@ -63,9 +120,8 @@ package struct Fetcher: Sendable {
         _ files: [ReleaseFile], of release: Release, model: ModelName
     ) async throws -> (bytes: Int64, digests: Set<Digest>) {
         guard !files.isEmpty else { return (0, []) }
-        // A source that was renamed since still has what was published under its old name.
-        let declared = origin.flatMap { $0.repository == release.origin.repository ? sources[$0.source] : nil }
-        guard let source = sources[release.origin.source] ?? declared else {
+        let suppliers = try await Suppliers(sources: sources, origins: origins, report: report).find(for: release)
+        guard let source = suppliers.first?.source else {
             throw Fault(
                 .sourceUnreachable(
                     url: release.origin.description, detail: "no source is named “\(release.origin.source)”"))
@@ -73,8 +129,7 @@ package struct Fetcher: Sendable {
         let found = try await finder.find(files, of: release, in: source)
         let store = IndexStore(layout: reader.layout)
         let wanted = try files.map { file in
-            let locations = try source.locations(
-                of: file, in: release)
+            let locations = try suppliers.flatMap { try $0.locations(of: file) }
             guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
             // It helps the next time only: where it cannot be kept, this time goes on without.
             if let index = found.index { try? store.keep(index) }

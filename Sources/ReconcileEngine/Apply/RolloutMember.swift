@@ -42,6 +42,15 @@ package struct RolloutMember: Sendable {
         return memory.wasConfirmed(digest) || observed.goodGeneration?.release.contentDigest == digest
     }
 
+    /// The wanted release; of one that comes packed, with the files that a generation of the same content has.
+    var wantedRelease: Release? {
+        guard let release = change?.release, release.isPacked,
+            let same = observed.generations.first(where: { $0.release.contentDigest == release.contentDigest }),
+            let archives = same.release.archives
+        else { return change?.release }
+        return release.with(archives: archives)
+    }
+
     /// How often its trial was attempted by passes that were interrupted.
     var probesBegun: Int { isTrial && memory.trial?.release == change?.to ? min(memory.trial?.attempts ?? 0, 1000) : 0 }
 

@@ -186,7 +186,7 @@ package struct RolloutRunner {
     // MARK: Steps
 
     private func stage(_ member: RolloutMember) async throws -> String {
-        guard let release = member.change?.release else { throw Fault(.bug(detail: "there is no release to stage")) }
+        guard let release = member.wantedRelease else { throw Fault(.bug(detail: "there is no release to stage")) }
         if let fetched = member.fetched { return try await writer.stage(fetched.release, for: member.model) }
         // A relabel fetches nothing: its blobs are here, and are hashed before they are used.
         let (verified, wrong) = try await writer.reader.verify(release, files: release.files)

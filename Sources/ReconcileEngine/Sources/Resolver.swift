@@ -84,7 +84,7 @@ package struct Resolver: Sendable {
     @concurrent
     private func resolve(_ question: Question, isRequired: Bool) async throws -> Resolution {
         let desired = question.desired
-        if let entry = question.locked { return resolution(of: entry, desired.name) }
+        if let entry = question.locked { return resolution(of: entry, question) }
         var last = Fault(.bug(detail: "no source “\(desired.origin.source)”"))
         // The first that answers says what there is. One that answers wrongly, or with nothing, is not passed over in silence.
         for origin in desired.origins {
@@ -99,11 +99,11 @@ package struct Resolver: Sendable {
         return .unknown(last.about(desired.name))
     }
 
-    private func resolution(of entry: Lockfile.Entry, _ name: ModelName) -> Resolution {
-        guard let release = entry.release(for: platform) else {
+    private func resolution(of entry: Lockfile.Entry, _ question: Question) -> Resolution {
+        guard let release = entry.release(for: platform)?.knowing(question.observed.generations) else {
             let reason = AccessRefusal.platformMissing(
                 wanted: platform.description, available: entry.platforms?.keys.sorted() ?? [])
-            return .unknown(Fault(.sourceRefuses(url: "\(entry.source) in the lock", reason: reason), model: name))
+            return .unknown(Fault(.sourceRefuses(url: "\(entry.source) in the lock", reason: reason), model: question.desired.name))
         }
         return .candidates(
             [Candidate(version: entry.version, verdict: verdict(on: release), isLocked: true)], listed: nil)
@@ -175,7 +175,7 @@ package struct Resolver: Sendable {
         }
         if let held { return held.release }
         return try await source.describe(listing, of: origin.repository, choosing: selection, for: platform)
-            .choosing(selection)
+            .choosing(selection).knowing(question.observed.generations)
     }
 
     private func obstacle(to listing: Listing, _ desired: DesiredModel) -> Obstacle? {

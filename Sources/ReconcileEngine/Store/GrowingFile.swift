@@ -45,6 +45,15 @@ final class GrowingFile: Sendable {
         return digest
     }
 
+    /// Ends the file without making it durable: whoever moves it to its name sees to that.
+    ///
+    /// - Returns: Its digest and where it is.
+    /// - Throws: ``Fault`` of kind `system`.
+    func end() throws -> (digest: Digest, place: FilePath) {
+        guard fchmod(descriptor, 0o444) == 0 else { throw DiskReader.systemFault("write", path) }
+        return (hash.withLock { $0.digest() }, path)
+    }
+
     /// Throws the file away.
     func discard() { unlink(path.string) }
 }
