@@ -45,6 +45,8 @@ let package = Package(
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
         ),
+        .target(
+            name: "AmazonS3", dependencies: [.product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
         .target(name: "Archives", dependencies: ["CZlib", "CZstd"], swiftSettings: strict),
         .target(name: "ModelFormats", swiftSettings: strict),
         .target(name: "Patches", dependencies: ["CZstd"], swiftSettings: strict),
@@ -53,7 +55,7 @@ let package = Package(
         .target(
             name: "ReconcileEngine",
             dependencies: [
-                "Archives", "CLinux", "ModelFormats", "Patches", "ReconcileCore", "YAML",
+                "AmazonS3", "Archives", "CLinux", "ModelFormats", "Patches", "ReconcileCore", "YAML",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -79,6 +81,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "ReconcileTesting", dependencies: ["ReconcileCore", "ReconcileEngine"], swiftSettings: strict),
+        .testTarget(name: "AmazonS3Tests", dependencies: ["AmazonS3"], swiftSettings: strict),
         .testTarget(name: "ArchivesTests", dependencies: ["Archives", "CZlib", "CZstd"], swiftSettings: strict),
         .testTarget(name: "ModelFormatsTests", dependencies: ["ModelFormats"], swiftSettings: strict),
         .testTarget(name: "PatchesTests", dependencies: ["Patches"], swiftSettings: strict),

@@ -129,7 +129,9 @@ package struct Fetcher: Sendable {
         let found = try await finder.find(files, of: release, in: source)
         let store = IndexStore(layout: reader.layout)
         let wanted = try files.map { file in
-            let locations = try suppliers.flatMap { try $0.locations(of: file) }
+            // What is on this machine comes first, whatever it is beside: a stick, another disk.
+            let all = try suppliers.flatMap { try $0.locations(of: file) }
+            let locations = all.filter(\.isLocal) + all.filter { !$0.isLocal }
             guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
             // It helps the next time only: where it cannot be kept, this time goes on without.
             if let index = found.index { try? store.keep(index) }

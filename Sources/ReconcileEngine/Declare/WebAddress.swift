@@ -21,6 +21,12 @@ enum WebAddress {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
+    /// Whether a host is one of this link, such as the one that tells machines of a cloud who they are (RFC 3927).
+    static func isLinkLocal(host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "169" && parts[1] == "254" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
     /// Whether two addresses have the same scheme, host and port, so that credentials may go to both.
     static func haveSameOrigin(_ first: URL, _ second: URL) -> Bool {
         origin(first) == origin(second)

@@ -50,7 +50,7 @@ struct DocumentClient: Sendable {
         isRight: ([UInt8]) -> Bool = { _ in true }
     ) async throws -> Answer {
         guard caching != .none else { return try await persist(request, limit: limit) }
-        let key = Hashing.digest(of: request.url)
+        let key = Hashing.digest(of: "\(request.method) \(request.url)")
         await gate.enter(key)
         do {
             let known = asked[key]
@@ -89,7 +89,7 @@ struct DocumentClient: Sendable {
     ///
     /// - Returns: Whether asking again may give another answer.
     func forget(_ url: String) -> Bool {
-        asked.forget(Hashing.digest(of: url))
+        asked.forget(Hashing.digest(of: "GET \(url)"))
         return cache.forget(url)
     }
 

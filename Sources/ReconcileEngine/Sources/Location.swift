@@ -12,6 +12,14 @@ package enum Location: Sendable, Hashable {
     /// On a server.
     case web(WebLocation)
 
+    /// Whether it is on this machine.
+    var isLocal: Bool {
+        switch self {
+        case .file, .part, .held: true
+        case .web: false
+        }
+    }
+
     /// The location for people, without what may be secret.
     package var shown: String {
         switch self {

@@ -3,7 +3,9 @@ import SystemPackage
 
 extension SourceDeclaration {
     /// The source as it can be asked.
-    func makeSource(cache: SourceCache) -> any ModelSource {
+    ///
+    /// - Parameter readsAll: Whether content without a published digest is read to compute it, however long that takes.
+    func makeSource(cache: SourceCache, readsAll: Bool = false) -> any ModelSource {
         switch address {
         case .directory(let path): return CatalogSource(name: name, transport: DirectoryTransport(root: path))
         case .http(let addresses):
@@ -20,8 +22,15 @@ extension SourceDeclaration {
             }
             let transport = RegistryTransport(address: registry, logins: RegistryLogins(token: token), cache: cache)
             return OCISource(name: name, transport: transport, cache: cache)
-        case .s3, .bundle:
-            return BrokenSource(fault: Fault(.bug(detail: "not yet")))
+        case .bundle(let path):
+            return OCISource(name: name, transport: ImageLayoutTransport(path: path), cache: cache)
+        case .s3(let bucket):
+            do {
+                let access = try BucketAccess(bucket, allowsInsecure: allowsInsecure)
+                return BucketSource(name: name, access: access, cache: cache, readsAll: readsAll)
+            } catch {
+                return BrokenSource(fault: error as? Fault ?? Fault(.bug(detail: "\(error)")))
+            }
         }
     }
 }

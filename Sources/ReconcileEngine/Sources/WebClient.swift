@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 package import ReconcileCore
+import SystemPackage
 
 /// Asks web servers, with the manners that downloads need: no compression, redirects followed by hand so that credentials
 /// never reach another origin, HTTPS unless allowed otherwise, and a limit for every wait.
@@ -27,6 +28,10 @@ package struct WebClient: Sendable {
         /// Says who asks, where a token does not do.
         package var authorizer: (any RequestAuthorizer)?
         package var allowsInsecure = false
+        /// Whether a redirect is followed; otherwise it is the answer.
+        package var followsRedirects = true
+        /// A part of a file that is sent as the body.
+        package var upload: FileUpload?
         /// How long until the answer's head must be there, in seconds.
         package var timeoutSeconds: Int64 = 30
 
@@ -45,6 +50,12 @@ package struct WebClient: Sendable {
 
         /// What people may see of an address that the request was redirected to.
         func shown(_ target: URL) -> String { isSecret ? shown : WebAddress.shown(target.absoluteString) }
+    }
+
+    /// A file, or a part of one, that is sent.
+    package struct FileUpload: Sendable {
+        let path: FilePath
+        let range: Range<Int64>
     }
 
     /// What is answered: the head, and the body as it comes.
@@ -112,7 +123,7 @@ package struct WebClient: Sendable {
         var mayRenew = request.authorizer != nil
         for _ in 0..<11 {
             let isTrusted = WebAddress.haveSameOrigin(first, target)
-            guard isTrusted || request.body == nil else {
+            guard isTrusted || (request.body == nil && request.upload == nil) else {
                 throw Fault(
                     .sourceUnreachable(
                         url: request.shown, detail: "it redirects a body to another server"))
@@ -124,7 +135,7 @@ package struct WebClient: Sendable {
                 mayRenew = false
                 continue
             }
-            guard Self.redirects.contains(response.status), let location = response.header("Location") else {
+            guard request.followsRedirects, Self.redirects.contains(response.status), let location = response.header("Location") else {
                 return response
             }
             target = URL(string: try redirected(request, from: target.absoluteString, to: location)) ?? target
@@ -182,6 +193,9 @@ package struct WebClient: Sendable {
         message.method = HTTPMethod(rawValue: request.method)
         message.headers = try await headers(of: request, at: url.absoluteString)
         if let body = request.body { message.body = .bytes(ByteBuffer(string: body)) }
+        if let upload = request.upload {
+            message.body = .stream(FileChunks(upload), length: .known(Int64(upload.range.count)))
+        }
         do {
             return Response(try await head(of: message, from: url, within: request.timeoutSeconds))
         } catch is CancellationError {

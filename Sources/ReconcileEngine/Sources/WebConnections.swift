@@ -131,7 +131,7 @@ struct Proxy: Hashable, Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable` when it cannot be used: going past it is not what was asked for.
     static func forAddress(_ url: URL, _ variable: (String) -> String?) throws -> Proxy? {
         let host = (url.host() ?? "").lowercased()
-        guard !WebAddress.isLoopback(host: host) else { return nil }
+        guard !WebAddress.isLoopback(host: host), !WebAddress.isLinkLocal(host: host) else { return nil }
         let names = url.scheme?.lowercased() == "https" ? ["HTTPS_PROXY", "ALL_PROXY"] : ["HTTP_PROXY", "ALL_PROXY"]
         let exceptions = first(["NO_PROXY"], variable) ?? ""
         guard let text = first(names, variable), !isExcepted(host, port: WebAddress.port(url), exceptions) else {

@@ -1,0 +1,143 @@
+import AmazonS3
+import Foundation
+import ReconcileCore
+
+/// Releases that are plain objects in a bucket: `MODEL/VERSION/path`. The SHA-256 of an object is the checksum that it was stored
+/// with, where it has one; otherwise a small one is read for it, and a large one only when somebody asked for that.
+struct BucketObjects: Sendable {
+    let name: String
+    let client: BucketClient
+    let web: WebClient
+    let cache: SourceCache
+    let readsAll: Bool
+
+    /// Objects that are asked about at once.
+    private static let width = 8
+    /// Larger ones are not read to compute a digest, unless it is asked for.
+    private static let longest: Int64 = 8 << 20
+    private static let marker = "objects:"
+
+    /// Whether a revision is one of plain objects.
+    static func owns(_ revision: String) -> Bool { revision.hasPrefix(marker) }
+
+    /// The folders that are versions.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceLacks` when there is nothing, `sourceInvalid` when two are the same version.
+    func listings(_ folders: [String], of repository: String) throws -> [Listing] {
+        let root = client.access.key("\(repository)/")
+        guard !folders.isEmpty else { throw Fault(.sourceLacks(url: client.access.shown + repository)) }
+        var found: [Version: String] = [:]
+        for folder in folders where folder.hasPrefix(root) && folder.hasSuffix("/") {
+            let text = String(folder.dropFirst(root.count).dropLast())
+            guard let version = HubSource.version(of: text) else { continue }
+            if let other = found.updateValue(text, forKey: version) {
+                throw Fault(
+                    .sourceInvalid(
+                        url: client.access.shown + repository,
+                        detail: "its folders “\(other)” and “\(text)” are the same version"))
+            }
+        }
+        return found.map {
+            Listing(
+                version: $0, channel: "stable", publishedAt: nil, isYanked: false, revision: "\(Self.marker)\($1)/")
+        }
+    }
+
+    /// A release, with the digests of its objects.
+    ///
+    /// - Throws: ``Fault``.
+    func describe(_ listing: Listing, of repository: String, choosing selection: FileSelection) async throws -> Release {
+        let prefix = "\(repository)/\(listing.revision.dropFirst(Self.marker.count))"
+        let root = client.access.key(prefix)
+        var wanted: [(path: ReleasePath, object: ObjectListing.Object)] = []
+        for object in try await client.list(prefix).objects where !object.key.hasSuffix("/") {
+            guard object.key.hasPrefix(root), let path = ReleasePath(String(object.key.dropFirst(root.count))) else {
+                throw invalid(prefix, "“\(object.key.prefix(80).printable)” is not a safe path")
+            }
+            if selection.matches(path) { wanted.append((path, object)) }
+        }
+        let files = try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
+            var files: [ReleaseFile] = []
+            for (index, (path, object)) in wanted.enumerated() {
+                if index >= Self.width, let file = try await group.next() { files.append(file) }
+                group.addTask {
+                    ReleaseFile(path: path, size: object.size, sha256: try await digest(of: object, "\(prefix)\(path)"))
+                }
+            }
+            for try await file in group { files.append(file) }
+            return files
+        }
+        guard let origin = Origin("\(name)/\(repository)") else { throw invalid(prefix, "its name is not allowed") }
+        if !files.isEmpty {
+            do { try checkFileList(files) } catch { throw invalid(prefix, error.words) }
+        }
+        return Release(
+            version: listing.version, origin: origin, revision: listing.revision, channel: listing.channel,
+            publishedAt: wanted.compactMap(\.object.modifiedAt).max().map {
+                Timestamp(seconds: Int64($0.timeIntervalSince1970))
+            }, files: files, contentDigest: Hashing.contentDigest(of: files))
+    }
+
+    /// Where an object is.
+    ///
+    /// - Throws: ``Fault`` of kind `unusable` or `secretMissing`.
+    func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
+        let folder = release.revision.dropFirst(Self.marker.count)
+        return [.web(try client.access.location("\(release.origin.repository)/\(folder)\(file.path)"))]
+    }
+
+    // MARK: Digests
+
+    /// An object's SHA-256, which is remembered as long as its entity tag, size and time stay the same.
+    private func digest(of object: ObjectListing.Object, _ path: String) async throws -> Digest {
+        let changed = object.modifiedAt.map { "\($0.timeIntervalSince1970)" } ?? "-"
+        let key = "s3-sha256:\(client.access.shown)\(path):\(object.entityTag ?? "-"):\(object.size):\(changed)"
+        if let known = cache.entry(for: key)?.body, let digest = Digest(String(decoding: known, as: UTF8.self)) {
+            return digest
+        }
+        var digest = try await stored(path)
+        if digest == nil { digest = try await computed(object, path) }
+        guard let digest else {
+            throw invalid(
+                path,
+                "it was stored without a SHA-256, and \(object.size) bytes are too many to be read for one; store it with --checksum-algorithm SHA256, publish a catalog, or run `reconcile lock --fetch`"
+            )
+        }
+        cache.store(SourceCache.Entry(tag: nil, body: Array(digest.description.utf8)), for: key)
+        return digest
+    }
+
+    /// The checksum that an object was stored with; that of a multipart upload is over its parts and tells nothing.
+    private func stored(_ path: String) async throws -> Digest? {
+        let answer = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
+        guard let header = answer["x-amz-checksum-sha256"] else { return nil }
+        let bytes = try? ObjectChecksum.sha256(header: header, type: answer["x-amz-checksum-type"])
+        return bytes.flatMap { Digest(bytes: $0) }
+    }
+
+    private func computed(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
+        guard readsAll || object.size <= Self.longest else { return nil }
+        let location = try client.access.location(path)
+        let response = try await web.send(location.request)
+        guard response.status == 200 else {
+            throw Fault(.sourceUnreachable(url: location.shown, detail: "HTTP \(response.status)"))
+        }
+        var (hash, count) = (StreamingHash(), Int64(0))
+        do {
+            _ = try await response.read { bytes in
+                hash.update(bytes)
+                count += Int64(bytes.count)
+                return count <= object.size
+            }
+        } catch {
+            try Task.checkCancellation()
+            throw Fault(.sourceUnreachable(url: location.shown, detail: WebClient.words(for: error)))
+        }
+        guard count == object.size else { throw invalid(path, "it has not the size that the bucket lists") }
+        return hash.digest()
+    }
+
+    private func invalid(_ path: String, _ detail: String) -> Fault {
+        Fault(.sourceInvalid(url: client.access.shown + path, detail: detail))
+    }
+}
