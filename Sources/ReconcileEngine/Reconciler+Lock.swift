@@ -13,6 +13,8 @@ extension Reconciler {
         public let blocked: [Plan.Blocked]
         /// What could not be resolved; its old entry stays.
         public let problems: [Fault]
+        /// Whether the file was written, because something in it is new.
+        public let isWritten: Bool
     }
 
     /// Which entries of a lock may move.
@@ -27,14 +29,16 @@ extension Reconciler {
 
     /// Writes the lock: a function of desired state, previous lock, sources and time alone.
     ///
+    /// - Parameter fetches: Whether content is fetched where its digests are not known otherwise: files in archives, and objects
+    ///   that were stored without a checksum.
     /// - Throws: ``Fault``, or the problems of the desired-state files; the old lock is then still there.
-    public func lock(update: LockUpdate = .gaps) async throws -> LockResult {
+    public func lock(update: LockUpdate = .gaps, fetches: Bool = false) async throws -> LockResult {
         let now = settings.clock()
         let declaration = try load()
         if case .named(let names) = update { try checkNames(names, declaration) }
         let previous = try Lockfile.read(declaration.lockPath)?.lock ?? Lockfile()
         let cache = SourceCache(path: StoreLayout(root: declaration.store).history, canWrite: false)
-        let sources = declaration.makeSources(cache: cache)
+        let sources = declaration.makeSources(cache: cache, readsAll: fetches)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, platform: .any, now: now)
         let questions = declaration.desired.models.values.sorted { $0.name < $1.name }.compactMap {
             question($0, previous: previous.models[$0.name], update)
@@ -51,16 +55,17 @@ extension Reconciler {
             guard let entry = lock.models[name], entry != previous.models[name] else { continue }
             lock.models[name]?.platforms = try await platforms(of: entry, question.desired, sources)
         }
+        if fetches { try await LockFiller(declaration: declaration, sources: sources, settings: settings).fill(&lock) }
         let moved = Set(previous.models.keys).union(lock.models.keys).sorted().compactMap { name in
             let (from, to) = (previous.models[name]?.id, lock.models[name]?.id)
             return from == to ? nil : (model: name, from: from, to: to)
         }
         let text = try lock.text()
-        if try DiskReader.contents(of: declaration.lockPath, limit: 512 << 20) != Array(text.utf8) {
-            try lock.write(to: declaration.lockPath)
-        }
+        let isNew = try DiskReader.contents(of: declaration.lockPath, limit: 512 << 20) != Array(text.utf8)
+        if isNew { try lock.write(to: declaration.lockPath) }
         return LockResult(
-            path: declaration.lockPath.string, moved: moved, blocked: result.blocked, problems: result.problems)
+            path: declaration.lockPath.string, moved: moved, blocked: result.blocked, problems: result.problems,
+            isWritten: isNew)
     }
 
     /// What a release delivers to each kind of machine; `nil` when it is the same to all.

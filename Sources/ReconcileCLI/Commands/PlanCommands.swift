@@ -120,7 +120,8 @@ struct LockCommand: AsyncParsableCommand {
         commandName: "lock", abstract: "Write desired-state.lock: the exact releases that the ranges mean.",
         discussion: """
             Alone it only fills gaps. With --update every model moves as far as “automatic” allows; named models move as far \
-            as their ranges allow, because a person named them.
+            as their ranges allow, because a person named them. With --fetch it also downloads what has no published digests \
+            (files in archives, objects stored without a checksum) and names them.
 
             EXAMPLE: reconcile lock --update vad && git diff desired-state.lock
             """)
@@ -128,7 +129,11 @@ struct LockCommand: AsyncParsableCommand {
     @Flag(help: "Move to newer releases: all models, or those that are named.")
     var update = false
 
+    @Flag(help: "Download what has no published digests, to compute them.")
+    var fetch = false
+
     @OptionGroup var files: FileOptions
+    @OptionGroup var run: RunOptions
 
     @Argument(help: "With --update: the models to move.")
     var models: [ModelName] = []
@@ -140,7 +145,7 @@ struct LockCommand: AsyncParsableCommand {
     func run() async throws {
         try await running {
             let what: Reconciler.LockUpdate = update ? models.isEmpty ? .all : .named(Set(models)) : .gaps
-            let result = try await files.reconciler().lock(update: what)
+            let result = try await run.with(files) { try await $0.lock(update: what, fetches: fetch) }
             for moved in result.moved {
                 let from = moved.from.map { "\($0.version)" } ?? "nothing"
                 let to = moved.to.map { "\($0.version)" } ?? "nothing"
@@ -152,7 +157,7 @@ struct LockCommand: AsyncParsableCommand {
                     "  ! \(blocked.model)  \(blocked.version)  \(why)  →  reconcile lock --update \(blocked.model)\n")
             }
             for problem in result.problems { Output.message("Error: \(Wording.message(for: problem).text)\n") }
-            Output.data(result.moved.isEmpty ? "\(result.path) stays as it is.\n" : "Wrote \(result.path).\n")
+            Output.data(result.isWritten ? "Wrote \(result.path).\n" : "\(result.path) stays as it is.\n")
             return result.problems.isEmpty ? .success : .problem
         }
     }

@@ -50,7 +50,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                 subcommands: [VerifyCommand.self, GCCommand.self, AdoptCommand.self, RemoveCommand.self]),
             CommandGroup(
                 name: "Write and publish",
-                subcommands: [InitCommand.self, ValidateCommand.self, SchemaCommand.self, PublishCommand.self]),
+                subcommands: [
+                    InitCommand.self, ValidateCommand.self, SchemaCommand.self, PublishCommand.self, BundleCommand.self,
+                ]),
         ],
         defaultSubcommand: PassCommand.self)
 

@@ -41,7 +41,8 @@ struct BundleWriter {
     /// - Throws: ``Fault`` of kind `system`; nothing is then there that was not before.
     func write(_ groups: [[Item]], toTar path: FilePath) async throws -> (digest: Digest, bytes: Int64) {
         let contents = try contents(of: groups)
-        let output = try Disk().beginFile(in: path.removingLastComponent())
+        let folder = path.removingLastComponent()
+        let output = try Disk().beginFile(in: folder.isEmpty ? "." : folder)
         var count: Int64 = 0
         do {
             func append(_ bytes: [UInt8]) throws {
