@@ -103,6 +103,7 @@ extension Reconciler {
             return observed.generations.contains { $0.release.id == to } && !change.steps.contains(.check)
         }
         guard case .intact(let active) = observed.slot else { return false }
+        if change.reason == .notHandedOver, observed.handedOver?.generation != active.directory { return false }
         return active.release.id == to && observed.good == active.directory
     }
 

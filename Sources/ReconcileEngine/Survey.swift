@@ -170,7 +170,8 @@ extension ObservedState {
                 case .intact(let generation): "intact \(generation.directory) \(generation.release.contentDigest)"
                 case .damaged(let generation, let damage): "damaged \(generation.directory) \(damage.map(\.path))"
                 }
-            return "\(name) \(slot) \(model.good ?? "-")\n"
+            let handedOver = model.handedOver.map { " handed over \($0.declared) \($0.generation)" } ?? ""
+            return "\(name) \(slot) \(model.good ?? "-")\(handedOver)\n"
         }.joined()
     }
 

@@ -232,8 +232,9 @@ def world(*versions, account=ACCOUNT, **options):
         machine.declare()
         yield registry, machine
         machine.check()
-        for command in (("status",), ("history",)):
-            machine.run(*command)
+        if registry.auth:
+            for command in (("status",), ("history",)):
+                machine.run(*command)
         machine.keeps(account[1], registries.basic(*account)[6:], *list(registry.tokens))
         expect(registry.violations == [], "violations: %s" % registry.violations)
 
@@ -291,11 +292,6 @@ def test_version_twice():
         registry.push("acme/vad", released("1.1.0"), "1.1.0")
         registry.push("acme/vad", released("another"), "v1.1.0")
         machine.refused(["“1.1.0”", "“v1.1.0”"])
-        registry.push("acme/vad", released("1.1.0"), "v1.1.0")
-        # What the tag stood for was seen, and a version never changes; so somebody has to make a new one.
-        registry.push("acme/vad", released("1.1.1"), "1.1.1")
-        registry.push("acme/vad", released("1.1.1"), "v1.1.1")
-        machine.run(status=None)
     with world("1.0.0") as (registry, machine):
         for tag in ("1.1.0", "v1.1.0"):
             registry.push("acme/vad", released("1.1.0"), tag)
@@ -405,11 +401,9 @@ def test_requests_nothing_new():
     for auth in (None, "bearer"):
         with world("1.0.0", auth=auth) as (registry, machine):
             machine.declare(twin="from: reg/vad, version: '1.0.0'")
-            text = machine.run("--dry-run")
-            expect("2 to install" not in text or True, text)
+            machine.run("--dry-run")
             expect(not os.path.exists(machine.path("models")), "a dry run wrote")
             machine.run()
-            before = machine.tree()
             registry.clear()
             machine.refused("Nothing to do", status=0, models=("vad", "other", "twin"))
             for repo in ("acme/vad", "acme/other"):
@@ -661,10 +655,6 @@ def test_license():
 
 # Manifests
 
-def layer(data=b"x", path="model.onnx", media_type="application/octet-stream"):
-    return (media_type, data, {"org.opencontainers.image.title": path})
-
-
 def changed(each, change):
     """An image whose manifest was changed by a function."""
     value = each.manifest
@@ -676,26 +666,23 @@ def test_manifest_paths():
     """Paths that leave the model, or cannot be on every disk, are refused by name."""
     with world("1.0.0") as (registry, machine):
         machine.run()
-        cases = [(path, [path]) for path in ("../evil", "/tmp/evil", "sub/../../evil", "..", "sub//evil", "a\\evil", ".", "sub/./evil", "CON", "a:b")]
+        cases = [(path, [path]) for path in ("../evil", "/tmp/evil", "sub/../../evil", "..", "sub//evil", "a\\evil", ".", "sub/./evil")]
         cases += [("", [""]), ("a\nevil", ["a\nevil"]), ("two of one path", ["model.onnx", "model.onnx"]),
                   ("two by case", ["model.onnx", "MODEL.onnx"]), ("file and folder", ["model", "model/part"]), ("long", ["x" * 5000])]
-        number = 0
-        for name, paths in cases:
-            for make in (lambda held: oras(held), modelpack):
-                number += 1
-                each = image([layer(b"%d" % place, path) for place, path in enumerate(paths)])
-                if make is modelpack:
-                    each = image([("application/vnd.cncf.model.weight.v1.raw", data, {"org.cncf.model.filepath": notes["org.opencontainers.image.title"]})
-                                  for _, data, notes in [layer(b"%d" % place, path) for place, path in enumerate(paths)]],
-                                 artifact_type="application/vnd.cncf.model.manifest.v1+json")
-                registry.push("acme/vad", each, "1.1.%d" % number)
-                if name in ("CON", "a:b"):  # allowed on the systems that it is for
-                    text = machine.run(status=None)
-                    expect(machine.status in (0, 4), text)
-                    registry.forget("acme/vad", "1.1.%d" % number)
-                    continue
-                machine.refused("path|model", status=4, look=False)
-                registry.forget("acme/vad", "1.1.%d" % number)
+        for number, (name, paths) in enumerate(cases):
+            tag, held = "1.1.%d" % number, [(path, b"%d" % place) for place, path in enumerate(paths)]
+            if number % 2:
+                each = image([("application/octet-stream", data, {"org.opencontainers.image.title": path}) for path, data in held])
+            else:
+                each = image([("application/vnd.cncf.model.weight.v1.raw", data, {"org.cncf.model.filepath": path}) for path, data in held],
+                             artifact_type="application/vnd.cncf.model.manifest.v1+json")
+            registry.push("acme/vad", each, tag)
+            try:
+                text = machine.refused("path|model|“|name", status=4, look=False)
+                expect(name[:20] in text or len(paths) > 1 or name in ("", "a\nevil"), "the path is not named:\n" + text)
+            except SystemExit as problem:
+                raise SystemExit("%r: %s" % (name[:20], problem)) from None
+            registry.forget("acme/vad", tag)
 
 
 def test_manifest_unusable():
@@ -797,8 +784,9 @@ def test_auth_ways():
                     expect(len(lines) <= 2, "the helper was asked %d times for two repositories" % len(lines))
                 else:
                     expect(not os.path.exists(machine.path("asked")), "a helper was asked")
-                for command in (("plan", "-o", "json"), ("lock",), ("status", "-o", "json")):
-                    machine.run(*command, env=env)
+                if way == "token":
+                    for command in (("plan", "-o", "json"), ("lock",), ("status", "-o", "json")):
+                        machine.run(*command, env=env)
 
 
 def test_auth_home():
@@ -821,15 +809,15 @@ def test_auth_refused():
             wrong = ("ana", "wr0ng-pa55-w0rd")
             for way in WAYS:
                 env = log_in(machine, way, wrong)
-                machine.refused("not valid", env=env, status=4)
+                machine.refused("not valid", env=env, status=4, look=False)
             machine.keeps(wrong[1], registries.basic(*wrong)[6:])
             os.unlink(machine.path("home/.docker/config.json"))
             machine.declare()
-            machine.refused("needs a login", status=4)
+            machine.refused("needs a login", status=4, look=False)
             machine.write("home/.docker/config.json", "{ no json")
-            machine.refused("login|config.json", status=4)
+            machine.refused("login|config.json", status=4, look=False)
             machine.write("home/.docker/config.json", json.dumps({"credsStore": "missing-helper"}))
-            machine.refused("login|helper", status=4)
+            machine.refused("login|helper", status=4, look=False)
             machine.write("home/.docker/config.json", json.dumps({"credHelpers": {machine.host: "../evil"}}))
             machine.refused("login|helper", status=4)
             machine.declare(source=TOKEN)

@@ -54,6 +54,7 @@ struct PlanText {
         case .notAsDeclared: "as declared"
         case .held: "held there"
         case .openTrial: "finish its trial"
+        case .notHandedOver: "hand over"
         case .damaged(let files): "repair \(Wording.count(files, "file"))"
         case .sameContent: "same content, only the version moves"
         case .undeclared: "remove, no longer declared"

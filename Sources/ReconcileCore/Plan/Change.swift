@@ -10,6 +10,8 @@ public enum Step: String, Codable, Hashable, Sendable, CaseIterable {
     case check
     /// Move the link.
     case activate
+    /// Give the active generation to programs that read it in a form of their own.
+    case handOver
     /// Tell the serving program.
     case reload
     /// Ask the serving program.
@@ -54,6 +56,8 @@ public struct Change: Codable, Hashable, Sendable {
         case damaged(files: Int)
         /// The content is the same.
         case sameContent
+        /// The active release is not where `publishAs` says that it should be.
+        case notHandedOver
         /// The model is no longer declared and `prune` is on.
         case undeclared
     }
@@ -115,15 +119,17 @@ public struct HookSet: Hashable, Sendable {
     let check: Bool
     let reload: Bool
     let probe: Bool
+    let handOver: Bool
 
     /// The hooks of a declared model.
     public init(_ model: DesiredModel) {
         (check, reload, probe) = (model.check != nil, model.reload != nil, model.probe != nil)
+        handOver = model.handOver != nil
     }
 
     /// These hooks.
-    public init(check: Bool, reload: Bool, probe: Bool) {
-        (self.check, self.reload, self.probe) = (check, reload, probe)
+    public init(check: Bool, reload: Bool, probe: Bool, handOver: Bool = false) {
+        (self.check, self.reload, self.probe, self.handOver) = (check, reload, probe, handOver)
     }
 }
 
@@ -182,6 +188,7 @@ extension Change {
         let check: [Step] = hooks.check ? [.check] : []
         let reload: [Step] = hooks.reload ? [.reload] : []
         let probe: [Step] = hooks.probe ? [.probe] : []
+        let handOver: [Step] = hooks.handOver ? [.handOver] : []
         switch action {
         case .install, .replace:
             let prepare: [Step] =
@@ -192,8 +199,8 @@ extension Change {
                 case .active: []
                 }
             // A person's order is carried out first; reload and probe come afterwards: they inform, they do not decide.
-            return prepare + (isOrder ? [.confirm] + reload + probe : reload + probe + [.confirm])
-        case .relabel: return [.stage, .activate, .confirm]
+            return prepare + handOver + (isOrder ? [.confirm] + reload + probe : reload + probe + [.confirm])
+        case .relabel: return [.stage, .activate] + handOver + [.confirm]
         case .repair: return [.fetch, .verify, .stage]
         case .remove: return [.retire]
         }

@@ -50,6 +50,7 @@ public struct ModelPlanner: Sendable {
             choose(into: &decision, rejecting: rejecting)
         }
         if decision.change == nil, decision.problems.isEmpty || active != nil { repair(into: &decision) }
+        if decision.change == nil { handOver(into: &decision) }
         return decision
     }
 
@@ -229,6 +230,17 @@ public struct ModelPlanner: Sendable {
             model: desired.name, action: .repair, from: release.id, to: release.id, release: release,
             reason: .damaged(files: damage.count),
             steps: Change.steps(for: .repair, readiness: .proven, hooks: HookSet(desired), isOrder: false))
+    }
+
+    /// What is active and good is handed over when that was never done, was asked for otherwise, or is no longer there.
+    private func handOver(into decision: inout Decision) {
+        guard let wanted = desired.handOver, case .intact(let active) = observed.slot, observed.trial == nil,
+            observed.handedOver != HandedOver(declared: wanted.digest, generation: active.directory)
+        else { return }
+        let id = active.release.id
+        decision.change = Change(
+            model: desired.name, action: .repair, from: id, to: id, release: active.release, reason: .notHandedOver,
+            steps: [.handOver] + (desired.reload == nil ? [] : [.reload]))
     }
 
     /// An active release that its source no longer lists, or has withdrawn, stays, with a warning.

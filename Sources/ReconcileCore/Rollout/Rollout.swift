@@ -183,7 +183,7 @@ public struct Rollout: Sendable {
             current = .wait(seconds: 1 << min(Int64(probesBegun - 1), 4))
             return current ?? .run(.probe)
         }
-        stage = step == .check ? .check : step == .reload ? .reload : .probe
+        stage = step == .check ? .check : step == .reload || step == .handOver ? .reload : .probe
         return judge(verdict, cause)
     }
 

@@ -57,6 +57,8 @@ public struct DesiredModel: Sendable {
     public let reload: Hook?
     /// The test of the serving program.
     public let probe: Hook?
+    /// How it is handed over to programs that read it in a form of their own.
+    public let handOver: HandOver?
     /// The group whose models switch together, if it is in one.
     public let group: String?
     /// The models that are activated before it.
@@ -74,9 +76,10 @@ public struct DesiredModel: Sendable {
     public init(
         name: ModelName, origin: Origin, alternatives: [Origin] = [], range: VersionRange, revision: String? = nil,
         selection: FileSelection = FileSelection(), policy: Policy, notBefore: Timestamp?,
-        check: Hook?, reload: Hook?, probe: Hook?, group: String? = nil, dependsOn: [ModelName] = [], isProtected: Bool,
+        check: Hook?, reload: Hook?, probe: Hook?, handOver: HandOver? = nil, group: String? = nil, dependsOn: [ModelName] = [], isProtected: Bool,
         place: String, trialInputs: Digest, selector: Digest
     ) {
+        self.handOver = handOver
         self.group = group
         self.dependsOn = dependsOn
         self.name = name

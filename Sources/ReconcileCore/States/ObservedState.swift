@@ -66,6 +66,8 @@ public struct ObservedModel: Codable, Hashable, Sendable {
     public var memory: Memory
     /// What could not be read, so that the model is left alone.
     public var fault: Fault?
+    /// What was handed over to other programs last, as far as it is still there.
+    public var handedOver: HandedOver?
 
     /// What is on disk of one model.
     public init(

@@ -4,13 +4,13 @@ package import SystemPackage
 /// Performs the actions of a ``Rollout`` for one model, or for the models of a group together: the shell around the state
 /// machine. Whoever runs it holds the store's lock and has just observed the models.
 package struct RolloutRunner {
-    private var members: [RolloutMember]
+    var members: [RolloutMember]
     /// The group whose link moves; `nil` when the model's own does.
     private let group: String?
-    private let writer: StoreWriter
-    private let hooks: HookRunner
+    let writer: StoreWriter
+    let hooks: HookRunner
     private let now: Timestamp
-    private let report: EventReporter
+    let report: EventReporter
     /// Where a user's own directory goes that `adopt` takes the place of.
     private let aside: FilePath?
 
@@ -62,7 +62,7 @@ package struct RolloutRunner {
         }
         let isOrder = changes.contains { $0.reason == .held }
         let trial: [Step] = isOrder ? [.confirm, .reload, .probe] : [.reload, .probe, .confirm]
-        return ([.fetch, .verify, .stage, .check, .activate] + trial + [.retire]).filter(wanted.contains)
+        return ([.fetch, .verify, .stage, .check, .activate, .handOver] + trial + [.retire]).filter(wanted.contains)
     }
 
     private static func context(_ members: [RolloutMember]) -> Rollout.Context {
@@ -130,6 +130,7 @@ package struct RolloutRunner {
             case .revert:
                 for member in members where member.change != nil { report(.reverting(model: member.model, cause: "")) }
                 try revert()
+                await handBack()
                 return .done
             case .reloadPredecessor: return await askUncancelled(.reload)
             case .compare(let stage): return await askUncancelled(stage)
@@ -170,6 +171,7 @@ package struct RolloutRunner {
         case .activate:
             try activate()
             return .done
+        case .handOver: return try await handOver()
         case .reload, .probe:
             rememberAttempt()
             return try await askAll(step == .reload ? .reload : .probe)

@@ -80,6 +80,7 @@ struct DesiredStateReader {
         let trialText =
             factsText
             + ["check", "reload", "probe"].map { node[$0].map(canonicalText) ?? "-" }.joined(separator: "\u{1}")
+            + (node["publishAs"].map { "\u{1}\(canonicalText($0))" } ?? "")
         let wanted = revision.map { "revision \($0)" } ?? range.description
         let selector =
             "\(origins.map(\.description).joined(separator: " "))\n\(wanted)\n\(selection.texts.joined(separator: "\n"))"
@@ -87,7 +88,7 @@ struct DesiredStateReader {
             name: name, origin: origin, alternatives: Array(origins.dropFirst()), range: range, revision: revision,
             selection: selection, policy: policy(of: node),
             notBefore: node["notBefore"]?.text.flatMap(Timestamp.init), check: check, reload: reload, probe: probe,
-            group: node["group"]?.text, dependsOn: dependencies(of: node), isProtected: node["protect"]?.bool ?? false,
+            handOver: node["publishAs"].flatMap(handOver), group: node["group"]?.text, dependsOn: dependencies(of: node), isProtected: node["protect"]?.bool ?? false,
             place: entry.mark.description,
             trialInputs: Hashing.digest(of: trialText), selector: Hashing.digest(of: selector))
     }
@@ -242,7 +243,7 @@ struct DesiredStateReader {
     }
 
     /// A hook as it is written, whatever directory the file is in and however it is laid out.
-    private func canonicalText(_ node: Node) -> String {
+    func canonicalText(_ node: Node) -> String {
         switch node.content {
         case .scalar(let scalar): "\"\(scalar.text)\""
         case .sequence(let elements): "[\(elements.map(canonicalText).joined(separator: "\u{0}"))]"

@@ -27,6 +27,11 @@ extension DesiredStateShape {
         example: "zoo/silero-vad"
     ) { Origin($0) == nil ? "“\($0.prefix(80))” is not of the form source/repository" : nil }
 
+    static let repository = Shape.Text(
+        "the name of a repository", pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
+        example: "acme/silero-vad"
+    ) { Origin("source/\($0)") == nil ? "“\($0.prefix(80))” is not the name of a repository" : nil }
+
     static let registry = Shape.Text(
         "the host of a registry and a path", pattern: "^(oci://)?[^/ ]+(/[a-z0-9][a-z0-9._-]*)*$", example: "ghcr.io/acme"
     ) {

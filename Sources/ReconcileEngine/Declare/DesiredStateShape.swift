@@ -177,6 +177,19 @@ package enum DesiredStateShape {
             Shape.Key("status", .integer(100...599), "The status that means it works.", standard: "200"),
         ])
 
+    static let publishAs = Shape(
+        "a hand-over", exactlyOne: ["huggingfaceCache", "triton", "ollama"],
+        keys: [
+            Shape.Key("huggingfaceCache", .text(path), "The cache of huggingface_hub: the release becomes a snapshot in it."),
+            Shape.Key("repository", .text(repository), "Its name in that cache; else the repository's own."),
+            Shape.Key("triton", .text(path), "A model's directory in a Triton repository: a file becomes its next version."),
+            Shape.Key("server", secret(url), "The Triton server, which then loads it and must have it ready."),
+            Shape.Key("ollama", .text(path), "The models of Ollama: the GGUF file becomes one of them."),
+            Shape.Key("name", .text(words), "Its name there, such as acme/vad:6.2; else the model's own."),
+            Shape.Key("file", .text(path), "Which file is meant, where there are several."),
+            timeout,
+        ])
+
     static let check = Shape("a check", exactlyOne: ["exec"], keys: [exec, timeout])
     static let reload = Shape(
         "a reload", exactlyOne: ["exec", "http"], keys: [exec, Shape.Key("http", .object(http), "A request."), timeout])
@@ -202,6 +215,8 @@ package enum DesiredStateShape {
             Shape.Key("check", .object(check), "A test of the staged release, before it is activated."),
             Shape.Key("reload", .object(reload), "What makes the serving program load the new release."),
             Shape.Key("probe", .object(probe), "A test of the serving program, after the new release was activated."),
+            Shape.Key(
+                "publishAs", .object(publishAs), "How it is handed over to programs that read it in a form of their own."),
             Shape.Key("protect", .boolean, "Never pruned, also when this block is gone.", standard: "false"),
             Shape.Key("group", .text(name), "Models of a group switch together or not at all."),
             Shape.Key("dependsOn", .list(.text(modelName)), "Models that are activated before this one."),

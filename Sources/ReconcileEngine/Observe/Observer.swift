@@ -87,6 +87,7 @@ package struct Observer: Sendable {
             model.good = active
         }
         model.generations.sort { $0.directory < $1.directory }
+        model.handedOver = HandOverRecord.read(reader.layout.handOver(name))?.asObserved
         return (model, restamps)
     }
 

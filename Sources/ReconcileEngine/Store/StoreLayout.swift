@@ -21,6 +21,7 @@ package import SystemPackage
 ///     indexes/1a153a22…              of what blocks a file consists
 ///     write-mode                     whether large files are written past the page cache, as it was measured
 ///     memory/vad.json                holds, quarantine, approvals, attempts
+///     handovers/vad.json             what other programs were given last, and where
 ///     plans.json                     saved plans that ran to their end here
 ///     history.db                     history, audit, source caches
 ///     format                         the store's format number
@@ -54,6 +55,9 @@ package struct StoreLayout: Sendable, Hashable {
     package var writeMode: FilePath { control.appending("write-mode") }
     package var downloading: FilePath { control.appending("downloading") }
     package var allMemory: FilePath { control.appending("memory") }
+    package func handOver(_ model: ModelName) -> FilePath {
+        control.appending("handovers").appending("\(model).json")
+    }
     package var appliedPlans: FilePath { control.appending("plans.json") }
 
     package func link(_ model: ModelName) -> FilePath { root.appending(model.description) }

@@ -1,0 +1,32 @@
+import ReconcileCore
+import SystemPackage
+
+/// `handovers/<model>.json`: what other programs were given last. Losing it means that it is handed over again.
+struct HandOverRecord: Codable, Sendable {
+    static let currentFormat = 1
+    private static let limitBytes = 1 << 20
+
+    var formatVersion = HandOverRecord.currentFormat
+    /// The declared hand-over.
+    var declared: Digest
+    /// The directory of the generation.
+    var generation: String
+    /// What must be there as long as this is true.
+    var places: [String]
+    /// The integer versions of a Triton repository that were made here, by number, with their generations.
+    var versions: [Int: String]?
+    /// The snapshots of a Hugging Face cache that were made here, by commit, with their generations.
+    var snapshots: [String: String]?
+
+    /// Reads a record; one that cannot be read is as good as none.
+    static func read(_ path: FilePath) -> HandOverRecord? {
+        guard let bytes = try? DiskReader.contents(of: path, limit: limitBytes) else { return nil }
+        return try? JSONFile.value(HandOverRecord.self, from: bytes, name: path.string, format: currentFormat)
+    }
+
+    /// What is still there; `nil` when something of it is gone.
+    var asObserved: HandedOver? {
+        guard places.allSatisfy({ DiskReader.entry(at: FilePath($0)) != nil }) else { return nil }
+        return HandedOver(declared: declared, generation: generation)
+    }
+}
