@@ -80,10 +80,12 @@ extension Bucket {
 
     private static let withChecksum = Header("x-amz-checksum-mode", "ENABLED")
 
-    private func request(
-        _ method: String, _ key: String, headers: [Header], payload: Payload = .empty
+    func request(
+        _ method: String, _ key: String, query: [(String, String)] = [], headers: [Header], payload: Payload = .empty
     ) throws(S3Fault) -> ServiceRequest {
         try ObjectKey.validate(key)
-        return ServiceRequest(method: method, origin: origin, path: path(of: key), headers: headers, payload: payload)
+        return ServiceRequest(
+            method: method, origin: origin, path: path(of: key), query: query.map { (name: $0.0, value: $0.1) },
+            headers: headers, payload: payload)
     }
 }

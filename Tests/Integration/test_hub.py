@@ -4,8 +4,8 @@
     test_hub.py [--only WORD] [--list] [--jobs N] [--slow]
 
 Every test also looks at what must not change: the link and the files of what was active, its status, and a second model,
-`other`, of another repository of the same hub. `--slow` plays the faults in first installs too, and adds those that take minutes because a
-server says nothing.
+`other`, of another repository of the same hub. `--slow` plays the faults in first installs too, and adds those that take
+minutes because a server says nothing.
 """
 import argparse
 import concurrent.futures
@@ -202,7 +202,8 @@ def each(rows, test):
             test(*row)
         except (SystemExit, Exception) as problem:
             problems.append("%s: %s" % (row[0], str(problem).removeprefix("FAILED: ") if isinstance(problem, SystemExit) else repr(problem)))
-    expect(not problems, "%d of %d rows\n    %s" % (len(problems), len(rows), "\n    ".join(problem.replace("\n", "\n      ") for problem in problems)))
+    expect(not problems, "%d of %d rows\n    %s" % (
+        len(problems), len(rows), "\n    ".join(problem.replace("\n", "\n      ") for problem in problems)))
 
 
 def world(history=None, **options):
@@ -733,8 +734,8 @@ def test_rollback_of_revisions():
         expect(work.state("other") == other, "the other model changed")
 
 
-def test_known_commit_gone():
-    """A branch that is deleted or rewritten leaves what is active, which can be repaired from the branch's new place if bytes agree."""
+def test_branch_gone():
+    """A branch that is deleted leaves what is active as it is."""
     hub, repo = world(Repo([ONE]))
     with hub, Work(hub) as work:
         work.declare("revision: main")

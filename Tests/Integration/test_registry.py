@@ -679,7 +679,7 @@ def test_manifest_paths():
             registry.push("acme/vad", each, tag)
             try:
                 text = machine.refused("path|model|“|name", status=4, look=False)
-                expect(name[:20] in text or len(paths) > 1 or name in ("", "a\nevil"), "the path is not named:\n" + text)
+                expect(name[:80] in text or len(paths) > 1 or name in ("", "a\nevil"), "the path is not named:\n" + text)
             except SystemExit as problem:
                 raise SystemExit("%r: %s" % (name[:20], problem)) from None
             registry.forget("acme/vad", tag)
@@ -700,7 +700,7 @@ def test_manifest_unusable():
         ("a size of 2^63", "", changed(good, lambda m: m["layers"][0].update(size=1 << 63))),
         ("far too large a file", "", changed(good, lambda m: m["layers"][0].update(size=1 << 55))),
         ("a size that is too small", "longer|more|size", changed(good, lambda m: m["layers"][0].update(size=m["layers"][0]["size"] - 1))),
-        ("a size that is too large", "shorter|less|size|end", changed(good, lambda m: m["layers"][0].update(size=m["layers"][0]["size"] + 1))),
+        ("a size that is too large", "bytes instead of", changed(good, lambda m: m["layers"][0].update(size=m["layers"][0]["size"] + 1))),
         ("an unknown packing", "not known", image([("application/vnd.cncf.model.weight.v1.rar", b"x", {"org.cncf.model.filepath": "a"})])),
         ("two sizes of one blob", "", changed(good, lambda m: m["layers"].append({**m["layers"][0], "size": 5, "annotations": {
             "org.opencontainers.image.title": "again"}}))),
@@ -708,7 +708,8 @@ def test_manifest_unusable():
     ]
     with world("1.0.0") as (registry, machine):
         machine.run()
-        for number, (name, words, each) in enumerate(cases):
+
+        def step(number, name, words, each):
             tag = "1.1.%d" % number
             for data in each.blobs.values():
                 registry.push_blob("acme/vad", data)
@@ -717,7 +718,9 @@ def test_manifest_unusable():
                 machine.refused(words, look=False)
             except SystemExit as problem:
                 raise SystemExit("%s: %s" % (name, problem)) from None
-            registry.forget("acme/vad", tag)
+            finally:
+                registry.forget("acme/vad", tag)
+        gather([functools.partial(step, number, *case) for number, case in enumerate(cases)])
         registry.push("acme/vad", released("1.2.0"), "1.2.0")
         machine.installed(files("1.2.0"))
 
@@ -1433,7 +1436,8 @@ def test_archive_attack_layers():
                 machine.refused("vad", look=False)
             except SystemExit as problem:
                 raise SystemExit("%s: %s" % (name, problem)) from None
-            registry.forget("acme/vad", "1.1.%d" % number)
+            finally:
+                registry.forget("acme/vad", "1.1.%d" % number)
 
 
 # Real servers

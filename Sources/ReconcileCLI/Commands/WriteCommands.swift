@@ -5,47 +5,6 @@ import ReconcileEngine
 import SystemPackage
 import YAML
 
-/// `reconcile init`: a first desired state.
-struct InitCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "init", abstract: "Write a first desired-state.yaml; never over an existing one.",
-        discussion: "EXAMPLE: reconcile init")
-
-    @Argument(help: "Where to write it.")
-    var path = "desired-state.yaml"
-
-    func run() async throws {
-        try await running {
-            let target = FilePath(path)
-            guard DiskReader.entry(at: target) == nil else {
-                throw Fault(.unusable(what: path, detail: "it is there already"))
-            }
-            try Disk().write(Array(Self.template.utf8), to: target)
-            Output.data("Wrote \(path). Next:\n    reconcile validate\n    reconcile --dry-run\n")
-            return .success
-        }
-    }
-
-    static let template = """
-        # What the models on this machine should be. Commit this file; `reconcile` makes it so.
-        apiVersion: reconcile/v1
-        store: ./models
-
-        sources:
-          zoo: { directory: ./catalog }        # or { http: https://models.example.com/ }
-
-        policy:
-          automatic: minor                     # larger steps wait for `reconcile approve MODEL`
-
-        models: {}
-        #  vad:
-        #    from: zoo/silero-vad
-        #    version: ^6.0
-        #    check: { exec: [./checks/vad, "{path}"], timeout: 60s }
-
-        """
-}
-
 /// `reconcile validate`: checks the desired state.
 struct ValidateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -85,16 +44,23 @@ struct PublishCommand: AsyncParsableCommand {
         commandName: "publish",
         abstract: "Publish the files of a directory as a release in a catalog, or withdraw one.",
         discussion: """
-            A catalog is a directory that any static web server can serve. A version never changes: other bytes under a \
-            version that exists are refused.
+            A catalog is a directory that any static web server can serve, or a bucket. A version never changes: other bytes \
+            under a version that exists are refused. Buckets are asked with the keys and the region that the AWS tools use.
 
             EXAMPLES:
               reconcile publish build/ --to catalog --model vad --version 1.2.0 --changelog CHANGES.md
+              reconcile publish build/ --to s3://acme-models/prod --model vad --version 1.2.0
               reconcile publish --to catalog --model vad --yank 1.2.0
             """)
 
-    @Option(help: ArgumentHelp("The catalog's directory.", valueName: "catalog"))
+    @Option(help: ArgumentHelp("The catalog: a directory, or s3://BUCKET/PREFIX.", valueName: "catalog"))
     var to: String
+
+    @Option(
+        help: ArgumentHelp(
+            "Who serves the bucket, when that is not Amazon; else AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.",
+            valueName: "url"))
+    var endpoint: String?
 
     @Option(help: ArgumentHelp("The repository in the catalog.", valueName: "name"))
     var model: String
@@ -167,10 +133,9 @@ struct PublishCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await running {
-            let publisher = try Publisher(catalog: to, repository: model)
             if let yank {
                 Output.data(
-                    try await publisher.yank(yank)
+                    try await withdraw(yank)
                         ? "Withdrawn: \(model) \(yank).\n" : "\(model) \(yank) was withdrawn already.\n")
                 return .success
             }
@@ -182,12 +147,32 @@ struct PublishCommand: AsyncParsableCommand {
             (description.patchFrom, description.compresses) = (patchFrom, compress)
             description.requires = requirements.isEmpty ? nil : requirements
             let now = Timestamp(seconds: Int64(Date().timeIntervalSince1970))
-            let (summary, isNew) = try await publisher.publish(directory, description, at: now)
+            let (summary, isNew) = try await publish(directory, description, at: now)
             let what =
                 "\(model) \(version), \(Wording.count(summary.files, "file")), \(Format.bytes(summary.bytes)), content \(summary.digest.short)"
             Output.data(isNew ? "Published: \(what).\n" : "Published already, with the same bytes: \(what).\n")
             return .success
         }
+    }
+
+    private var isBucket: Bool { to.hasPrefix("s3://") }
+
+    private func bucket() throws -> BucketPublisher {
+        let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+        let known = variables.lazy.compactMap { Environment.value($0) }.first { !$0.isEmpty }
+        return try BucketPublisher(to: to, endpoint: endpoint ?? known, repository: model)
+    }
+
+    private func publish(
+        _ directory: String, _ description: Publisher.Description, at now: Timestamp
+    ) async throws -> (release: Publisher.ContentSummary, isNew: Bool) {
+        guard !isBucket else { return try await bucket().publish(directory, description, at: now) }
+        return try await Publisher(catalog: to, repository: model).publish(directory, description, at: now)
+    }
+
+    private func withdraw(_ version: Version) async throws -> Bool {
+        guard !isBucket else { return try await bucket().yank(version) }
+        return try await Publisher(catalog: to, repository: model).yank(version)
     }
 
     private func readText(_ path: String) throws -> String {

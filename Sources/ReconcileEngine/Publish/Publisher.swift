@@ -27,7 +27,7 @@ public struct Publisher: Sendable {
     }
 
     private let catalog: FilePath
-    private let repository: String
+    let repository: String
     private let disk = Disk()
 
     /// A publisher for one repository of a catalog.
@@ -43,7 +43,7 @@ public struct Publisher: Sendable {
         (self.catalog, self.repository) = (FilePath(catalog), repository)
     }
 
-    private var directory: FilePath { catalog.pushing(FilePath(repository)) }
+    var directory: FilePath { catalog.pushing(FilePath(repository)) }
     private var indexPath: FilePath { directory.appending("index.json") }
 
     /// Publishes the files of a directory as a release. Files first, then the release file, then the index: a reader of the
@@ -54,12 +54,41 @@ public struct Publisher: Sendable {
     public func publish(_ source: String, _ description: Description, at now: Timestamp) async throws -> (
         release: ContentSummary, isNew: Bool
     ) {
-        let (files, indexes) = try await scan(FilePath(source))
-        let digest = Hashing.contentDigest(of: files)
         let lock = try await takeLock()
         defer { withExtendedLifetime(lock) {} }
         try sweep()
-        var index = try readIndex()
+        var (prepared, index) = (try await prepare(source, description, at: now), try readIndex())
+        guard let release = prepared.release else { return (prepared.summary, false) }
+        try await place(FilePath(source), release, prepared.bytes)
+        index.releases.append(prepared.entry(of: release))
+        try write(&index)
+        return (prepared.summary, true)
+    }
+
+    /// A release that is ready to be published: its sidecars are in the catalog, its files and the index are not.
+    struct Prepared {
+        let summary: ContentSummary
+        /// `nil` when it is published already, with the same bytes.
+        let release: CatalogRelease?
+        /// The release file.
+        let bytes: [UInt8]
+
+        /// The release as the index names it.
+        func entry(of release: CatalogRelease) -> CatalogIndex.Entry {
+            CatalogIndex.Entry(
+                version: release.version, channel: release.channel, publishedAt: release.publishedAt,
+                release: .init(path: "\(release.version)/release.json", sha256: Hashing.digest(of: bytes)), yanked: nil)
+        }
+    }
+
+    /// Computes all that is published of a directory.
+    ///
+    /// - Throws: ``Fault`` of kind `alreadyPublished`, `unusable` or `system`.
+    func prepare(_ source: String, _ description: Description, at now: Timestamp) async throws -> Prepared {
+        let (files, indexes) = try await scan(FilePath(source))
+        let digest = Hashing.contentDigest(of: files)
+        let summary = ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size })
+        let index = try readIndex()
         if let entry = index.releases.first(where: { $0.version == description.version }) {
             let existing = try readRelease(entry)
             guard Hashing.contentDigest(of: existing.files.map(\.file)) == digest else {
@@ -68,7 +97,7 @@ public struct Publisher: Sendable {
                         version: entry.version.description, path: directory.appending(entry.version.description).string)
                 )
             }
-            return (ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size }), false)
+            return Prepared(summary: summary, release: nil, bytes: [])
         }
         let release = CatalogRelease(
             format: CatalogIndex.currentFormat, repository: repository, version: description.version,
@@ -76,15 +105,7 @@ public struct Publisher: Sendable {
             changelog: description.changelog,
             license: description.license, requires: description.requires,
             files: try await described(files, indexes, FilePath(source), description, index))
-        let bytes = try JSONFile.bytes(of: release)
-        try await place(FilePath(source), release, bytes)
-        index.releases.append(
-            CatalogIndex.Entry(
-                version: release.version, channel: release.channel, publishedAt: now,
-                release: .init(path: "\(release.version)/release.json", sha256: Hashing.digest(of: bytes)), yanked: nil)
-        )
-        try write(&index)
-        return (ContentSummary(digest: digest, files: files.count, bytes: files.reduce(0) { $0 + $1.size }), true)
+        return Prepared(summary: summary, release: release, bytes: try JSONFile.bytes(of: release))
     }
 
     /// What was published, in numbers.
@@ -135,7 +156,7 @@ public struct Publisher: Sendable {
         }
     }
 
-    private func readIndex() throws -> CatalogIndex {
+    func readIndex() throws -> CatalogIndex {
         guard let bytes = try DiskReader.contents(of: indexPath, limit: CatalogIndex.limitBytes) else {
             return CatalogIndex(format: CatalogIndex.currentFormat, repository: repository, releases: [])
         }
@@ -155,7 +176,7 @@ public struct Publisher: Sendable {
         return try JSONFile.value(CatalogRelease.self, from: bytes, name: path.string)
     }
 
-    private func write(_ index: inout CatalogIndex) throws {
+    func write(_ index: inout CatalogIndex) throws {
         index.releases.sort { $0.version > $1.version }
         try disk.write(JSONFile.bytes(of: index), to: indexPath)
     }

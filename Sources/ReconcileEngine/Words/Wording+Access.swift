@@ -3,8 +3,8 @@ import ReconcileCore
 // What to do when a source refuses.
 extension Wording {
     /// What is said of a refusal, and what helps.
-    static func message(for refusal: AccessRefusal, _ url: String, _ name: String) -> Message {
-        let stays = "“\(name)” stays as it is."
+    static func message(for refusal: AccessRefusal, _ url: String, _ model: ModelName?) -> Message {
+        let stays = model.map { "“\($0)” stays as it is." } ?? "Nothing was changed."
         switch refusal {
         case .missingOrPrivate:
             return Message(

@@ -84,6 +84,7 @@ package enum Wording {
     }
 
     private static func sourceMessage(for fault: Fault, _ name: String) -> Message {
+        let stays = fault.model == nil ? "Nothing was changed." : "“\(name)” stays as it is."
         switch fault.kind {
         case .sourceUnreachable(let url, let detail):
             return Message(
@@ -91,11 +92,11 @@ package enum Wording {
                 state: fault.model == nil
                     ? "What is active stays as it is." : "“\(name)” stays as it is; the next pass asks again.")
         case .sourceLacks(let url):
-            return Message(summary: "\(url) is not there, or may not be read.", state: "“\(name)” stays as it is.")
-        case .sourceRefuses(let url, let reason): return message(for: reason, url, name)
+            return Message(summary: "\(url) is not there, or may not be read.", state: stays)
+        case .sourceRefuses(let url, let reason): return message(for: reason, url, fault.model)
         case .sourceInvalid(let url, let detail):
             return Message(
-                summary: "\(url) cannot be used: \(detail).", state: "“\(name)” stays as it is; tell the publisher.")
+                summary: "\(url) cannot be used: \(detail).", state: "\(stays.dropLast()); tell the publisher.")
         case .noMatch(let range, let available):
             let there = available.isEmpty ? "nothing is published" : "there are: \(available.joined(separator: ", "))"
             return Message(

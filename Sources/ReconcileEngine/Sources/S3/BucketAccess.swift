@@ -76,7 +76,7 @@ final class BucketAccess: RequestAuthorizer {
     func request(_ request: ServiceRequest, shown path: String) -> WebClient.Request {
         var message = WebClient.Request(url: request.url, shown: shown + path)
         message.method = request.method
-        message.headers = request.headers.map { ($0.name, $0.value) }
+        message.headers = request.headers.map { ($0.name, $0.value) } + [(Self.contentHash, request.payload.hash)]
         (message.authorizer, message.allowsInsecure, message.followsRedirects) = (self, allowsInsecure, false)
         return message
     }
@@ -105,7 +105,7 @@ final class BucketAccess: RequestAuthorizer {
         else { throw Fault(.bug(detail: "\(shown) has an address that cannot be signed")) }
         let signed = headers.filter { name, _ in
             let name = name.lowercased()
-            return name.hasPrefix("x-amz-") || name.hasPrefix("if-")
+            return (name.hasPrefix("x-amz-") && name != Self.contentHash) || name.hasPrefix("if-")
         }
         let request = ServiceRequest(
             method: method, origin: origin, path: parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath,
@@ -117,10 +117,12 @@ final class BucketAccess: RequestAuthorizer {
         }
     }
 
-    /// A body is named by its checksum.
+    private static let contentHash = "x-amz-content-sha256"
+
+    /// The body as the request names it; none when it names none.
     private static func payload(_ headers: [(String, String)]) -> Payload {
-        let checksum = headers.first { $0.0.lowercased() == "x-amz-checksum-sha256" }?.1
-        return checksum.flatMap { Data(base64Encoded: $0) }.flatMap { Payload(sha256: [UInt8]($0)) } ?? .empty
+        let hash = headers.first { $0.0.lowercased() == contentHash }?.1
+        return hash.flatMap { Digest($0) }.flatMap { Payload(sha256: $0.bytes) } ?? .empty
     }
 
     func renew(after challenge: String?) async throws -> Bool {
