@@ -12,7 +12,13 @@ done
 program="$(realpath "$program")"
 
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+servers=()
+finish() {
+    local server
+    for server in "${servers[@]+"${servers[@]}"}"; do unserve "$server"; done
+    rm -rf "$work"
+}
+trap finish EXIT
 cd "$work"
 export TERM=dumb
 
@@ -32,4 +38,24 @@ expect() {
     local text
     [ "$status" -eq "$1" ] || fail "the exit status is $status and not $1"
     for text in "${@:2}"; do grep -qF -- "$text" "$work/output" || fail "the output does not have “$text”"; done
+}
+
+# Starts the example's serve.py in the background, and takes over what it says: `serve registry` may set $registry. It may
+# install its servers first. Its process is $server; `unserve $server` ends it, and so does the end of the example.
+serve() {
+    local said="$work/served-${#servers[@]}"
+    : >"$said"
+    python3 "$here/serve.py" "$@" >"$said" &
+    server=$!
+    servers+=("$server")
+    until grep -q '^served=' "$said"; do
+        kill -0 "$server" 2>/dev/null || fail "the servers could not be started"
+        sleep 0.1
+    done
+    # shellcheck disable=SC1090
+    . "$said"
+}
+unserve() {
+    kill -TERM "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
 }

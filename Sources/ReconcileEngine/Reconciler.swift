@@ -97,6 +97,7 @@ public struct Reconciler: Sendable {
         let questions = declaration.questions(lock: lock?.lock, observed: observation.state, options)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, now: now)
         let resolutions = try await resolver.resolve(questions)
+        for warning in cache.takeWarnings() { settings.report(.warning(warning)) }
         return try await Survey(
             declaration: declaration, options: options, layout: layout, cache: cache, sources: sources, lock: lock,
             observation: observation, isRemote: other != nil,

@@ -39,14 +39,15 @@ extension DesiredModel {
     package static func sample(
         _ name: String = "vad", range: String = "^1.0", policy: Policy = Policy(), notBefore: Timestamp? = nil,
         hasProbe: Bool = false, hasCheck: Bool = false, origin: String = "zoo/vad", group: String? = nil,
-        dependsOn: [String] = []
+        dependsOn: [String] = [], revision: String? = nil, alternatives: [String] = [], handOver: HandOver? = nil
     ) throws -> DesiredModel {
         let hook = Hook(call: .exec(command: ["true"], directory: "."), timeoutSeconds: 1, attempts: 1)
         return DesiredModel(
             name: try Sample.unwrap(ModelName(name)), origin: try Sample.unwrap(Origin(origin)),
-            range: try VersionRange(range),
+            alternatives: try alternatives.map { try Sample.unwrap(Origin($0)) },
+            range: try VersionRange(revision == nil ? range : "*"), revision: revision,
             selection: FileSelection(), policy: policy, notBefore: notBefore, check: hasCheck ? hook : nil, reload: nil,
-            probe: hasProbe ? hook : nil, group: group,
+            probe: hasProbe ? hook : nil, handOver: handOver, group: group,
             dependsOn: try dependsOn.map { try Sample.unwrap(ModelName($0)) },
             isProtected: false, place: "desired-state.yaml:1:1", trialInputs: .of("hooks"), selector: .of("selector"))
     }

@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 import zipfile
@@ -299,6 +300,17 @@ class S3(Server):
     """An S3 server. `key` and `secret` open it; addresses have the bucket in their path."""
     key, secret, region = KEY, SECRET, REGION
 
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.boto3, self.asking = None, threading.Lock()  # boto3 takes a while to start, so that one is kept
+
+    def stop(self):
+        if self.boto3:
+            self.boto3.stdin.close()
+            self.boto3.wait()
+            self.boto3.stdout.close()
+        super().stop()
+
     def env(self):
         """What clients of S3 read."""
         return {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
@@ -366,13 +378,14 @@ def lively(value):
     return value
 config = botocore.config.Config(s3={"addressing_style": "path"}, signature_version="s3v4", retries={"max_attempts": 2})
 client = boto3.client("s3", config=config)
-answers = []
-for name, arguments in json.load(sys.stdin):
-    try:
-        answers.append(plain(getattr(client, name)(**lively(arguments))))
-    except botocore.client.ClientError as error:
-        answers.append({"error": plain(error.response)})
-json.dump(answers, sys.stdout)
+for line in sys.stdin:
+    answers = []
+    for name, arguments in json.loads(line):
+        try:
+            answers.append(plain(getattr(client, name)(**lively(arguments))))
+        except botocore.client.ClientError as error:
+            answers.append({"error": plain(error.response)})
+    print(json.dumps(answers), flush=True)
 """
 
 
@@ -389,18 +402,26 @@ def boto(server, calls):
             return base64.b64decode(value["__bytes__"]) if "__bytes__" in value else {name: lively(one) for name, one in value.items()}
         return value
 
-    result = subprocess.run([python_with_boto(), "-c", BOTO], input=json.dumps([[name, plain(more)] for name, more in calls]),
-                            capture_output=True, text=True, env={**os.environ, **server.env()})
-    expect(result.returncode == 0, "boto3: " + result.stderr)
-    answers = lively(json.loads(result.stdout))
+    with server.asking:
+        if server.boto3 is None or server.boto3.poll() is not None:
+            server.boto3 = subprocess.Popen([python_with_boto(), "-c", BOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                            env={**os.environ, **server.env()})
+        server.boto3.stdin.write(json.dumps([[name, plain(more)] for name, more in calls]) + "\n")
+        server.boto3.stdin.flush()
+        line = server.boto3.stdout.readline()
+    expect(line, "boto3 ended")
+    answers = lively(json.loads(line))
     for (name, _), answer in zip(calls, answers):
         expect(not (isinstance(answer, dict) and "error" in answer), "%s: %s" % (name, answer))
     return answers
 
 
 @contextlib.contextmanager
-def seaweedfs():
-    """SeaweedFS with its S3 gateway, which checks signatures, keys and the age of presigned addresses; moto checks none of them."""
+def seaweedfs(*options):
+    """SeaweedFS with its S3 gateway, which checks signatures, keys and the age of presigned addresses; moto checks none of them.
+
+    `options` are further ones of `weed server`, such as -s3.domainName=s3.test for buckets in host names.
+    """
     program = os.path.join(environment("seaweedfs"), "weed")
 
     def make(base):
@@ -414,7 +435,7 @@ def seaweedfs():
         os.makedirs(os.path.join(base, "data"))
         command = [program, "server", "-dir=data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-s3.config=s3.json",
                    "-s3.iam=false", "-iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
-                   "-volume.max=20", "-master.volumeSizeLimitMB=64", *("-%s=%d" % pair for pair in zip(names, ports))]
+                   "-volume.max=20", "-master.volumeSizeLimitMB=64", *("-%s=%d" % pair for pair in zip(names, ports)), *options]
         server = S3(base, command, ports[6], env={**os.environ, "HOME": base})
         server.ports = ports
         return server

@@ -6,6 +6,7 @@ import Testing
         "", "pass", "plan", "apply", "show", "lock", "outdated", "status", "path", "history", "explain", "approve",
         "rollback", "watch", "wait", "stats",
         "hold", "resume", "retry", "verify", "gc", "adopt", "remove", "init", "validate", "schema", "publish",
+        "bundle",
     ])
     func `of each command has an example and stays as it is`(command: String) throws {
         let work = try Workspace()

@@ -14,40 +14,42 @@ public struct LicensePolicy: Hashable, Sendable {
         let spaced = expression.lowercased().replacing("(", with: " ( ").replacing(")", with: " ) ")
         var words = spaced.split(whereSeparator: \.isWhitespace).map(String.init)[...]
         guard !words.isEmpty, words.count <= 256 else { return false }
-        let isAllowed = any(&words)
-        return isAllowed && words.isEmpty
+        // Whatever is left over, or missing, makes it an expression that cannot be read.
+        return any(&words) == true && words.isEmpty
     }
 
-    private func any(_ words: inout ArraySlice<String>) -> Bool {
-        var result = all(&words)
+    /// `nil` when it cannot be read.
+    private func any(_ words: inout ArraySlice<String>) -> Bool? {
+        guard var result = all(&words) else { return nil }
         while words.first == "or" {
             words.removeFirst()
-            let next = all(&words)
+            guard let next = all(&words) else { return nil }
             result = result || next
         }
         return result
     }
 
-    private func all(_ words: inout ArraySlice<String>) -> Bool {
-        var result = one(&words)
+    private func all(_ words: inout ArraySlice<String>) -> Bool? {
+        guard var result = one(&words) else { return nil }
         while words.first == "and" {
             words.removeFirst()
-            let next = one(&words)
+            guard let next = one(&words) else { return nil }
             result = result && next
         }
         return result
     }
 
     /// One licence, with its exception when it has one, or an expression in parentheses.
-    private func one(_ words: inout ArraySlice<String>) -> Bool {
-        guard var name = words.popFirst() else { return false }
+    private func one(_ words: inout ArraySlice<String>) -> Bool? {
+        guard var name = words.popFirst(), !["or", "and", "with", ")"].contains(name) else { return nil }
         if name == "(" {
             let result = any(&words)
-            return words.popFirst() == ")" && result
+            return words.popFirst() == ")" ? result : nil
         }
         if words.first == "with" {
             words.removeFirst()
-            name += " with \(words.popFirst() ?? "")"
+            guard let exception = words.popFirst() else { return nil }
+            name += " with \(exception)"
         }
         return allowed.contains(name)
     }

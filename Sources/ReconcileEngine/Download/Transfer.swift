@@ -64,8 +64,9 @@ extension WebClient {
             remaining -= 1
             let address = file.known.target ?? file.request.url
             let receiver = makeReceiver()
+            let headers = try await headers(of: file.request, at: address)
             do {
-                let ending = try await run(file.request, at: address, range, on: loop, receiver, began)
+                let ending = try await run(file.request, at: address, headers, range, on: loop, receiver, began)
                 guard case .redirect(let location) = ending else { return }
                 let next = try redirected(file.request, from: address, to: location)
                 file.learn { $0.target = next }
@@ -74,7 +75,7 @@ extension WebClient {
                 guard remaining > 1 else { throw RangeReceiver.Refusal.status(status, retryAfter: nil) }
                 if address == file.request.url {
                     guard [401, 403].contains(status), let authorizer = file.request.authorizer,
-                        try await authorizer.renew(after: nil)
+                        try await authorizer.renew(after: nil, refused: headers.first(name: "Authorization"))
                     else { throw RangeReceiver.Refusal.status(status, retryAfter: nil) }
                 }
                 // Another connection may have learned of a new one meanwhile.
@@ -86,10 +87,10 @@ extension WebClient {
     }
 
     private func run(
-        _ request: Request, at address: String, _ range: Range<Int64>?, on loop: any EventLoop,
+        _ request: Request, at address: String, _ own: HTTPHeaders, _ range: Range<Int64>?, on loop: any EventLoop,
         _ receiver: RangeReceiver, _ began: (Transfer) -> Void
     ) async throws -> RangeReceiver.Ending {
-        var headers = try await self.headers(of: request, at: address)
+        var headers = own
         if let range {
             headers.replaceOrAdd(name: "Range", value: "bytes=\(range.lowerBound)-\(range.upperBound - 1)")
         }

@@ -42,12 +42,12 @@ struct DocumentClient: Sendable {
     ///
     /// - Parameters:
     ///   - limit: The most bytes that the body may have.
-    ///   - isRight: Whether a body is what was asked for: a kept one is only taken if it is.
+    ///   - isRight: Whether an answer is what was asked for: one that is not is neither kept nor taken from what was kept.
     /// - Throws: ``Fault`` of kind `sourceUnreachable` when nobody answers, or only that it cannot now; `sourceInvalid` when the
     ///   answer is too long; `CancellationError`.
     func answer(
         to request: WebClient.Request, limit: Int, caching: Caching = .none,
-        isRight: ([UInt8]) -> Bool = { _ in true }
+        isRight: (Answer) -> Bool = { _ in true }
     ) async throws -> Answer {
         guard caching != .none else { return try await persist(request, limit: limit) }
         let key = Hashing.digest(of: "\(request.method) \(request.url)")
@@ -55,7 +55,7 @@ struct DocumentClient: Sendable {
         do {
             let known = asked[key]
             let answer = if let known { known } else { try await keptOrAsked(request, limit: limit, caching, isRight) }
-            asked.note(answer, key)
+            if answer.status != 200 || isRight(answer) { asked.note(answer, key) }
             await gate.leave(key)
             return answer
         } catch {
@@ -65,25 +65,39 @@ struct DocumentClient: Sendable {
     }
 
     private func keptOrAsked(
-        _ request: WebClient.Request, limit: Int, _ caching: Caching, _ isRight: ([UInt8]) -> Bool
+        _ request: WebClient.Request, limit: Int, _ caching: Caching, _ isRight: (Answer) -> Bool
     ) async throws -> Answer {
-        let kept = cache.entry(for: request.url).flatMap { isRight($0.body) ? $0 : nil }
-        if let kept, caching == .immutable { return Answer(status: 200, headers: [:], body: kept.body) }
+        let entry = cache.entry(for: request.url)
+        let kept = entry.map { Answer(status: 200, headers: keptHeaders(request.url), body: $0.body) }
+            .flatMap { isRight($0) ? $0 : nil }
+        if let kept, caching == .immutable { return kept }
         var question = request
-        if let tag = kept?.tag { question.headers.append(("If-None-Match", tag)) }
+        if kept != nil, let tag = entry?.tag { question.headers.append(("If-None-Match", tag)) }
         let answer = try await persist(question, limit: limit)
         guard answer.status != 304 else {
             guard let kept else {
                 throw Fault(
                     .sourceInvalid(url: request.shown, detail: "it says “unchanged” without having been asked"))
             }
-            return Answer(status: 200, headers: answer.headers, body: kept.body)
+            return Answer(status: 200, headers: answer.headers.merging(kept.headers) { new, _ in new }, body: kept.body)
         }
-        if answer.status == 200, isRight(answer.body) {
+        if answer.status == 200, isRight(answer) {
             cache.store(SourceCache.Entry(tag: answer["ETag"], body: answer.body), for: request.url)
+            if let link = answer["Link"] {
+                cache.store(SourceCache.Entry(tag: nil, body: Array(link.utf8)), for: Self.linkKey(request.url))
+            } else if cache.entry(for: Self.linkKey(request.url)) != nil {
+                _ = cache.forget(Self.linkKey(request.url))
+            }
         }
         return answer
     }
+
+    /// Where the next page is belongs to the body: an answer that says “unchanged” need not say it again (RFC 9110, 15.4.5).
+    private func keptHeaders(_ url: String) -> [String: String] {
+        cache.entry(for: Self.linkKey(url)).map { ["link": String(decoding: $0.body, as: UTF8.self)] } ?? [:]
+    }
+
+    private static func linkKey(_ url: String) -> String { "\(url)#link" }
 
     /// Forgets what was answered, because it turned out to be of no use.
     ///
@@ -134,6 +148,9 @@ struct DocumentClient: Sendable {
         } catch {
             try Task.checkCancellation()
             throw Fault(.sourceUnreachable(url: request.shown, detail: WebClient.words(for: error)))
+        }
+        if let warning = response.header("Warning")?.split(separator: "\"").dropFirst().first {
+            cache.note(warning: "\(request.shown) says: \(warning.prefix(300).printable)")
         }
         guard body != nil || !isGood else {
             throw Fault(.sourceInvalid(url: request.shown, detail: "it has more than \(limit) bytes"))

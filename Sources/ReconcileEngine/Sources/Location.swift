@@ -80,8 +80,10 @@ package protocol RequestAuthorizer: AnyObject, Sendable {
 
     /// Told that the server refused what it was given.
     ///
-    /// - Parameter challenge: What the server said it wants (`WWW-Authenticate`), when that is known.
+    /// - Parameters:
+    ///   - challenge: What the server said it wants (`WWW-Authenticate`), when that is known.
+    ///   - refused: The `Authorization` that was refused; another one may have been had meanwhile.
     /// - Returns: Whether there is something else now, so that asking again makes sense.
     /// - Throws: ``Fault`` of kind `sourceUnreachable` or `sourceRefuses`.
-    func renew(after challenge: String?) async throws -> Bool
+    func renew(after challenge: String?, refused: String?) async throws -> Bool
 }

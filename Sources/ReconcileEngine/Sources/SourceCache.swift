@@ -16,6 +16,7 @@ package final class SourceCache: Sendable {
     private let canWrite: Bool
     private let fresh = Mutex<[String: Entry]>([:])
     private let forgotten = Mutex<Set<String>>([])
+    private let warnings = Mutex<[String]>([])
 
     /// A cache beside the history of a store.
     ///
@@ -46,6 +47,17 @@ package final class SourceCache: Sendable {
         let key = Self.key(url)
         fresh.withLock { $0[key] = nil }
         return forgotten.withLock { $0.insert(key).inserted }
+    }
+
+    /// Notes what a source wants people to know.
+    func note(warning: String) { warnings.withLock { if !$0.contains(warning), $0.count < 20 { $0.append(warning) } } }
+
+    /// What sources want people to know, once.
+    func takeWarnings() -> [String] {
+        warnings.withLock { warnings in
+            defer { warnings = [] }
+            return warnings
+        }
     }
 
     /// Writes the new answers down, if there is a store to write to. A failure costs time later, so it is not reported.

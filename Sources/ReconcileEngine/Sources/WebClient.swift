@@ -128,9 +128,11 @@ package struct WebClient: Sendable {
                     .sourceUnreachable(
                         url: request.shown, detail: "it redirects a body to another server"))
             }
-            let response = try await execute(request, at: target)
+            let headers = try await headers(of: request, at: target.absoluteString)
+            let response = try await execute(request, at: target, headers)
             if [401, 403].contains(response.status), mayRenew, isTrusted,
-                try await request.authorizer?.renew(after: response.header("WWW-Authenticate")) == true
+                try await request.authorizer?.renew(
+                    after: response.header("WWW-Authenticate"), refused: headers.first(name: "Authorization")) == true
             {
                 mayRenew = false
                 continue
@@ -188,10 +190,10 @@ package struct WebClient: Sendable {
         return headers
     }
 
-    private func execute(_ request: Request, at url: URL) async throws -> Response {
+    private func execute(_ request: Request, at url: URL, _ headers: HTTPHeaders) async throws -> Response {
         var message = HTTPClientRequest(url: url.absoluteString)
         message.method = HTTPMethod(rawValue: request.method)
-        message.headers = try await headers(of: request, at: url.absoluteString)
+        message.headers = headers
         if let body = request.body { message.body = .bytes(ByteBuffer(string: body)) }
         if let upload = request.upload {
             message.body = .stream(FileChunks(upload), length: .known(Int64(upload.range.count)))

@@ -24,7 +24,8 @@ package struct WebTransport: CatalogTransport {
         }
         return try await eachAddress(path) { request in
             let answer = try await documents.answer(
-                to: request, limit: limit, caching: revision == nil ? .validated : .immutable, isRight: isRight)
+                to: request, limit: limit, caching: revision == nil ? .validated : .immutable
+            ) { isRight($0.body) }
             guard answer.status == 200 else { throw Self.fault(request, answer) }
             guard isRight(answer.body) else {
                 throw Fault(

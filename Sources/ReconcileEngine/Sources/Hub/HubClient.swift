@@ -111,7 +111,9 @@ struct HubClient: Sendable {
         _ type: Value.Type, at location: WebLocation, of repository: String, revision: String? = nil,
         caching: DocumentClient.Caching
     ) async throws -> (value: Value, answer: DocumentClient.Answer) {
-        let answer = try await documents.answer(to: location.request, limit: Self.limitBytes, caching: caching)
+        let answer = try await documents.answer(to: location.request, limit: Self.limitBytes, caching: caching) {
+            (try? JSONFile.value(type, from: $0.body, name: "")) != nil
+        }
         guard answer.status == 200 else { throw refusal(answer, location, repository, revision) }
         return (try JSONFile.published(type, from: answer.body, at: location.shown), answer)
     }

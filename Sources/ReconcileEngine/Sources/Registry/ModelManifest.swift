@@ -40,7 +40,7 @@ struct ModelManifest: Sendable {
         (self.files, self.archives) = (files, archives)
         annotations = document.annotations ?? [:]
         config = document.config.flatMap { config in
-            OCIName.modelPack.contains { config.mediaType?.hasPrefix($0) ?? false } ? config : nil
+            (OCIName.modelPack + [OCIName.modelKit]).contains { config.mediaType?.hasPrefix($0) ?? false } ? config : nil
         }
     }
 
@@ -71,7 +71,10 @@ struct ModelManifest: Sendable {
             return try known(format, type)
         }
         if type.hasPrefix(OCIName.modelKit) { return try known(type.split(separator: ".").last.map(String.init) ?? "", type) }
-        guard notes[OCIName.orasUnpack] == "true" else { return nil }
+        // One of both tools that push directories says so, the other one only by the type.
+        let title = notes[OCIName.title] ?? ""
+        let isFolder = type == OCIName.packedLayer && !title.isEmpty && ![".gz", ".tgz"].contains { title.hasSuffix($0) }
+        guard notes[OCIName.orasUnpack] == "true" || isFolder else { return nil }
         return type.hasSuffix("zstd") ? .tarZstd : type.hasSuffix("gzip") || type.isEmpty ? .tarGzip : .tar
     }
 

@@ -57,6 +57,8 @@ enum OCIName {
     static let modelPackManifest = "application/vnd.cncf.model.manifest.v1+json"
     /// KitOps ModelKits (https://kitops.org/docs/modelkit/spec/).
     static let modelKit = "application/vnd.kitops.modelkit."
+    /// The type of a packed layer of an image, which ORAS also gives to a directory.
+    static let packedLayer = "application/vnd.oci.image.layer.v1.tar+gzip"
     /// What ORAS says of a directory that it packed.
     static let orasUnpack = "io.deis.oras.content.unpack"
 
@@ -82,11 +84,18 @@ struct ModelPackConfig: Codable, Sendable {
         var diffIds: [String]
     }
 
+    /// What a Kitfile says, which is the config of a ModelKit.
+    struct Package: Codable, Sendable {
+        var version: String?
+        var license: String?
+    }
+
     var descriptor: Descriptor?
     var config: [String: String]?
     var modelfs: Files?
+    var package: Package?
 
-    private enum CodingKeys: String, CodingKey { case descriptor, config, modelfs }
+    private enum CodingKeys: String, CodingKey { case descriptor, config, modelfs, package }
 
     init(descriptor: Descriptor, files: Files) { (self.descriptor, config, modelfs) = (descriptor, [:], files) }
 
@@ -95,5 +104,15 @@ struct ModelPackConfig: Codable, Sendable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         descriptor = try? container.decodeIfPresent(Descriptor.self, forKey: .descriptor)
         modelfs = try? container.decodeIfPresent(Files.self, forKey: .modelfs)
+        package = try? container.decodeIfPresent(Package.self, forKey: .package)
+    }
+
+    /// The version that the publisher names.
+    var version: Version? { (descriptor?.version ?? package?.version).flatMap(HubSource.version) }
+
+    /// The licences that the publisher names, as one expression.
+    var license: String? {
+        let names = (descriptor?.licenses ?? package?.license.map { [$0] } ?? []).filter { !$0.isEmpty }
+        return names.isEmpty ? nil : names.joined(separator: " AND ")
     }
 }

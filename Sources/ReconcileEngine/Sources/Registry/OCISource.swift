@@ -30,7 +30,10 @@ struct OCISource: ModelSource {
         case .tag(let tag): digest = try await transport.digest(of: tag, in: repository)
         }
         let document = try await document(.digest(digest), repository).document
-        let version = document.annotations?[OCIName.version].flatMap(HubSource.version)
+        var version = document.annotations?[OCIName.version].flatMap(HubSource.version)
+        if version == nil, let manifest = try? ModelManifest(document, choosing: FileSelection()) {
+            version = try await config(of: manifest, repository)?.version
+        }
         return Listing(
             version: Version(revision: revision, address: digest.description, version: version), channel: "stable",
             publishedAt: nil, isYanked: false, revision: "sha256:\(digest)")
@@ -120,18 +123,24 @@ struct OCISource: ModelSource {
         if case .digest(let asked) = reference, asked != digest {
             throw invalid(repository, "it answers with manifest \(digest.short)… when asked for \(asked.short)…")
         }
-        return (try JSONFile.published(OCIDocument.self, from: bytes, at: transport.shown(repository)), digest)
+        let document = try JSONFile.published(OCIDocument.self, from: bytes, at: transport.shown(repository))
+        // Whoever reads only one of both would see something else (CVE-2021-41190).
+        guard document.layers == nil || document.manifests == nil else {
+            throw invalid(repository, "its manifest is an index at the same time")
+        }
+        return (document, digest)
     }
 
     /// The manifest of an index that is for a kind of machine; one that names none is for all.
     private func choose(
         _ manifests: [OCIDescriptor], _ platform: TargetPlatform, _ repository: String
     ) throws -> Digest {
+        // Some indexes also hold what is said about their manifests, for no machine at all.
         let known = manifests.filter { $0.platform?.target != nil }
         let first = known.min { ($0.platform?.target ?? .any) < ($1.platform?.target ?? .any) }
         let chosen =
             (platform == .any ? first : known.first { $0.platform?.target == platform })
-            ?? manifests.first { $0.platform?.target == nil }
+            ?? manifests.first { $0.platform == nil }
         guard let chosen else {
             let available = manifests.compactMap { $0.platform?.target?.description }
             throw Fault(
@@ -158,14 +167,13 @@ struct OCISource: ModelSource {
             do { try checkFileList(manifest.files) } catch { throw invalid(repository, error.words) }
         }
         let notes = manifest.annotations
-        let licenses = config?.descriptor?.licenses.map { $0.joined(separator: " AND ") }
         let text = Release.contentText(of: manifest.files, manifest.archives, include: selection.texts)
         return Release(
             version: listing.version, origin: origin, revision: "sha256:\(address)",
             channel: notes[OCIName.channel] ?? listing.channel,
             publishedAt: (notes[OCIName.created] ?? config?.descriptor?.createdAt).flatMap { Timestamp($0) },
             priority: notes[OCIName.priority].flatMap { Priority(rawValue: $0) }, changelog: notes[OCIName.changelog],
-            license: notes[OCIName.licenses] ?? (licenses?.isEmpty == false ? licenses : nil),
+            license: notes[OCIName.licenses] ?? config?.license,
             requires: try notes[OCIName.requires].map {
                 try JSONFile.published(Requirements.self, from: Array($0.utf8), at: transport.shown(repository))
             }, include: selection.texts, files: manifest.files, archives: manifest.archives,

@@ -9,7 +9,6 @@ final class RegistryAuthorizer: RequestAuthorizer {
         /// What goes into `Authorization`; a secret.
         var value: String?
         var expires = ContinuousClock.now
-        var issued = ContinuousClock.now - .seconds(3600)
         /// What the registry asked for last.
         var challenge: Challenge?
         /// A host that a login was not sent to, because it is not the registry's.
@@ -23,8 +22,6 @@ final class RegistryAuthorizer: RequestAuthorizer {
     private let state = Mutex(State())
     private let gate = DigestGate()
 
-    /// Requests that were refused together are helped by one token.
-    private static let moment = Duration.seconds(1)
     /// A token is not used in the last seconds of its life.
     private static let margin = Duration.seconds(5)
     private static let answerLimit = 1 << 20
@@ -42,22 +39,23 @@ final class RegistryAuthorizer: RequestAuthorizer {
         }
         if let value { return [("Authorization", value)] }
         // A token that has expired is replaced before it is refused.
-        guard let challenge, try await answer(challenge) else { return [] }
+        guard let challenge, try await answer(challenge, refused: state.withLock { $0.value }) else { return [] }
         return state.withLock { $0.value.map { [("Authorization", $0)] } ?? [] }
     }
 
-    func renew(after challenge: String?) async throws -> Bool {
+    func renew(after challenge: String?, refused: String?) async throws -> Bool {
         let asked = challenge.flatMap(Challenge.init)
         guard let wanted = asked ?? state.withLock({ $0.challenge }) else { return false }
-        return try await answer(wanted)
+        return try await answer(wanted, refused: refused)
     }
 
-    private func answer(_ challenge: Challenge) async throws -> Bool {
+    /// Requests that were refused together are helped by one token.
+    private func answer(_ challenge: Challenge, refused: String?) async throws -> Bool {
         let key = Hashing.digest(of: repository)
         await gate.enter(key)
         do {
-            let isFresh = state.withLock { $0.value != nil && .now - $0.issued < Self.moment }
-            let answer = if isFresh { true } else { try await answerAlone(challenge) }
+            let isRenewed = state.withLock { $0.value != nil && $0.value != refused && $0.expires > .now }
+            let answer = if isRenewed { true } else { try await answerAlone(challenge) }
             await gate.leave(key)
             return answer
         } catch {
@@ -74,11 +72,11 @@ final class RegistryAuthorizer: RequestAuthorizer {
         switch challenge {
         case .basic:
             guard let login = try await logins.login(for: address.host), login.basic != before else { return false }
-            state.withLock { ($0.value, $0.expires, $0.issued) = (login.basic, .now + .seconds(86_400), .now) }
+            state.withLock { ($0.value, $0.expires) = (login.basic, .now + .seconds(86_400)) }
         case .bearer(let realm, let service, let scope):
             let (token, seconds) = try await token(realm, service, scope ?? "repository:\(repository):pull")
             state.withLock {
-                ($0.value, $0.issued) = ("Bearer \(token)", .now)
+                $0.value = "Bearer \(token)"
                 $0.expires = .now + max(.seconds(1), .seconds(seconds) - Self.margin)
             }
         }
@@ -131,7 +129,7 @@ final class RegistryAuthorizer: RequestAuthorizer {
     /// could otherwise have it sent anywhere.
     private func mayGetLogin(_ place: URL) -> Bool {
         guard let registry = URL(string: address.base)?.host(), let host = place.host() else { return false }
-        if WebAddress.isLoopback(host: host) { return WebAddress.isLoopback(host: registry) }
+        if WebAddress.isLoopback(host: host) { return host == registry }
         guard place.scheme == "https" || (address.allowsInsecure && host == registry) else { return false }
         return host == registry || Self.domain(host) == Self.domain(registry)
     }

@@ -31,7 +31,8 @@ final class RegistryLogins: Sendable {
         variable: (String) -> String? = Environment.value
     ) {
         (self.token, self.helpers) = (token, helpers)
-        let folder = variable("DOCKER_CONFIG") ?? "\(variable("HOME") ?? "")/.docker"
+        let named = variable("DOCKER_CONFIG").flatMap { $0.isEmpty ? nil : $0 }
+        let folder = named ?? "\(variable("HOME") ?? "")/.docker"
         let bytes = try? DiskReader.contents(of: FilePath(folder).appending("config.json"), limit: 1 << 20)
         config = bytes.flatMap { try? JSONFile.value(Config.self, from: $0, name: "config.json") }
     }

@@ -44,17 +44,35 @@ final class RegistryTransport: OCITransport {
 
     func manifest(_ reference: OCIReference, in repository: String) async throws -> [UInt8] {
         let request = try manifestRequest(reference, in: repository)
-        var isRight: ([UInt8]) -> Bool = { _ in true }
-        if case .digest(let digest) = reference { isRight = { Hashing.digest(of: $0) == digest } }
         let caching: DocumentClient.Caching = if case .digest = reference { .immutable } else { .validated }
         let answer = try await documents.answer(
-            to: request, limit: OCILimit.manifestBytes, caching: caching, isRight: isRight)
+            to: request, limit: OCILimit.manifestBytes, caching: caching
+        ) { Self.objection(to: $0, reference) == nil }
         guard answer.status == 200 else { throw refusal(answer, request.shown, repository, reference) }
-        if let claimed = answer["Docker-Content-Digest"].flatMap(Self.digest), claimed != Hashing.digest(of: answer.body) {
-            throw Fault(
-                .sourceInvalid(url: request.shown, detail: "the manifest that it sends is not the one that it names"))
+        if let objection = Self.objection(to: answer, reference) {
+            throw Fault(.sourceInvalid(url: request.shown, detail: objection))
         }
         return answer.body
+    }
+
+    /// Why an answer is not the manifest that was asked for; `nil` when it is.
+    private static func objection(to answer: DocumentClient.Answer, _ reference: OCIReference) -> String? {
+        let digest = Hashing.digest(of: answer.body)
+        if case .digest(let asked) = reference, asked != digest {
+            return "it answers with manifest \(digest.short)… when asked for \(asked.short)…"
+        }
+        if let claimed = answer["Docker-Content-Digest"].flatMap(Self.digest), claimed != digest {
+            return "the manifest that it sends is not the one that it names"
+        }
+        guard let document = try? JSONFile.value(OCIDocument.self, from: answer.body, name: "") else {
+            let isPage = answer.body.first { $0 > 0x20 } == 0x3C
+            return isPage ? "it is a web page, not data" : "its manifest is not JSON, or cut short"
+        }
+        let type = answer["Content-Type"].map { $0.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces) }
+        if let type, let own = document.mediaType, OCIName.accepted.contains(type), type != own {
+            return "its manifest is sent as \(type.printable) and says that it is \(own.prefix(80).printable)"
+        }
+        return nil
     }
 
     func blob(_ blob: OCIDescriptor, in repository: String) async throws -> [UInt8] {
@@ -63,7 +81,7 @@ final class RegistryTransport: OCITransport {
         else { throw Fault(.sourceInvalid(url: shown(repository), detail: "a blob is not named by sha256")) }
         let answer = try await documents.answer(
             to: place.request, limit: Int(clamping: blob.size), caching: .immutable
-        ) { Hashing.digest(of: $0) == digest }
+        ) { Hashing.digest(of: $0.body) == digest }
         guard answer.status == 200 else { throw refusal(answer, place.shown, repository, nil) }
         guard Hashing.digest(of: answer.body) == digest else {
             throw Fault(.sourceInvalid(url: place.shown, detail: "its bytes are not those that its name says"))
@@ -72,7 +90,13 @@ final class RegistryTransport: OCITransport {
     }
 
     func locations(of digest: Digest, in repository: String) throws -> [Location] {
-        [.web(try location("blobs/sha256:\(digest)", in: repository))]
+        let place = try location("blobs/sha256:\(digest)", in: repository)
+        return [
+            .web(
+                WebLocation(
+                    url: place.url, shown: "\(place.shown)@sha256:\(digest.short)…", allowsInsecure: place.allowsInsecure,
+                    authorizer: place.authorizer))
+        ]
     }
 
     func shown(_ repository: String) -> String { "\(address.shown)/\(repository)" }
@@ -116,7 +140,8 @@ final class RegistryTransport: OCITransport {
 
     private func get(_ location: WebLocation, in repository: String) async throws -> DocumentClient.Answer {
         let answer = try await documents.answer(
-            to: location.request, limit: OCILimit.manifestBytes, caching: .validated)
+            to: location.request, limit: OCILimit.manifestBytes, caching: .validated
+        ) { (try? JSONFile.value(TagList.self, from: $0.body, name: "")) != nil }
         guard answer.status == 200 else { throw refusal(answer, location.shown, repository, nil) }
         return answer
     }
@@ -135,6 +160,7 @@ final class RegistryTransport: OCITransport {
         let error = (try? JSONFile.value(Errors.self, from: answer.body, name: shown))?.errors?.first
         func refused(_ reason: AccessRefusal) -> Fault { Fault(.sourceRefuses(url: shown, reason: reason)) }
         switch (error?.code, answer.status) {
+        case ("BLOB_UNKNOWN", _): return Fault(.sourceLacks(url: shown))
         case ("MANIFEST_UNKNOWN", _): return refused(.revisionMissing(revision: reference?.text ?? ""))
         case ("NAME_UNKNOWN", _), (_, 404): return refused(.missingOrPrivate)
         case ("DENIED", _), (_, 403): return refused(.credentialsLackScope)
@@ -162,7 +188,7 @@ struct RegistryAddress: Sendable, Hashable {
     init?(_ text: String, allowsInsecure: Bool) {
         let bare = text.replacing("oci://", with: "", maxReplacements: 1)
         let parts = bare.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard let host = parts.first, !host.isEmpty, host.contains(".") || host.contains(":") || host == "localhost",
+        guard let host = parts.first, !host.isEmpty, !host.hasSuffix(":"), host.contains(".") || host.contains(":") || host == "localhost",
             let url = URL(string: "https://\(host)"), WebAddress.canBeAsked(url), url.user == nil, url.path().isEmpty
         else { return nil }
         let rest = parts.dropFirst().filter { !$0.isEmpty }

@@ -125,7 +125,7 @@ final class BucketAccess: RequestAuthorizer {
         return hash.flatMap { Digest($0) }.flatMap { Payload(sha256: $0.bytes) } ?? .empty
     }
 
-    func renew(after challenge: String?) async throws -> Bool {
+    func renew(after challenge: String?, refused: String?) async throws -> Bool {
         let before = used.withLock { $0 }
         keys.forget()
         do { return try await keys.current().credentials != before } catch { throw Self.fault(error, shown) }

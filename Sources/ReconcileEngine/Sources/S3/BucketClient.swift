@@ -14,7 +14,7 @@ struct BucketClient: Sendable {
     /// - Throws: ``Fault``.
     func answer(
         _ path: String, limit: Int, caching: DocumentClient.Caching = .none,
-        isRight: ([UInt8]) -> Bool = { _ in true },
+        isRight: (DocumentClient.Answer) -> Bool = { _ in true },
         _ make: (Bucket) throws -> ServiceRequest
     ) async throws -> DocumentClient.Answer {
         for attempt in 1...2 {
@@ -65,7 +65,7 @@ struct BucketTransport: CatalogTransport {
     func document(_ path: String, limit: Int, revision: String?) async throws -> [UInt8] {
         func isRight(_ body: [UInt8]) -> Bool { revision.map { "sha256:\(Hashing.digest(of: body))" == $0 } ?? true }
         let answer = try await client.answer(
-            path, limit: limit, caching: revision == nil ? .validated : .immutable, isRight: isRight
+            path, limit: limit, caching: revision == nil ? .validated : .immutable, isRight: { isRight($0.body) }
         ) { try $0.get(client.access.key(path)) }
         guard isRight(answer.body) else {
             throw Fault(.sourceInvalid(url: shown(path), detail: "its digest is not the one that the index names"))
