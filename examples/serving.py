@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 
-sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Tests", "Integration"))
 import worlds  # noqa: E402, F401
 

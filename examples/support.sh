@@ -20,7 +20,7 @@ finish() {
 }
 trap finish EXIT
 cd "$work"
-export TERM=dumb
+export TERM=dumb PYTHONDONTWRITEBYTECODE=1
 
 say() { printf '\n# %s\n' "$*"; }
 fail() { echo "UNEXPECTED: $*" >&2; exit 1; }

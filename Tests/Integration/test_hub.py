@@ -349,7 +349,8 @@ def test_revision_of_other_kinds():
             expect(work.state() == before, "revision: %s changed something" % revision)
         work.declare("revision: main")
         for sha in ("HEAD", "../../x", "a" * 39, "", 7, None):
-            play = hub.play(functools.partial(hubs.edited, change=functools.partial(replaced, sha=sha)), "^api/models/acme/vad/revision/")
+            branches = [{"name": "main", "ref": "refs/heads/main", "targetCommit": sha}]
+            play = hub.play(functools.partial(hubs.edited, change=functools.partial(replaced, branches=branches)), "^api/models/acme/vad/refs")
             work.run(status=4)
             expect(work.state() == before, "the commit %r changed something" % sha)
             play.stop()

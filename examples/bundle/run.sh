@@ -42,7 +42,7 @@ on office ls opened
 expect 0 manifest.json "$(sha256sum build-vad-1.0.0/model.onnx | cut -d' ' -f1)"
 cmp build-vad-1.0.0/model.onnx "office/opened/$(sha256sum build-vad-1.0.0/model.onnx | cut -d' ' -f1)" || fail "skopeo found another file"
 
-say "The laboratory has no network: from here on there is no server at all. The stick, the desired state and the lock go there."
+say "The laboratory has no network: from here on no server runs. The stick, the desired state and the lock go there."
 unserve "$server"
 cp -R office/stick office/desired-state.yaml office/desired-state.lock laboratory/
 on laboratory reconcile --dry-run
@@ -69,7 +69,7 @@ on laboratory reconcile --locked --progress none
 expect 0 "vad  1.0.0 → 1.1.0  replaced" "1 done, 1 in sync"
 expect_files laboratory vad 1.1.0
 
-say "A stick that was damaged on its way, or changed by somebody: what is read from it must have the SHA-256 that the lock names."
+say "A stick that was damaged or changed on its way: what is read from it must have the SHA-256 that the lock names."
 publish vad 1.2.0
 serve "$work/catalog"
 export ZOO="$url"

@@ -75,8 +75,8 @@ expect_files 1.4.0
 
 say "With a lock nobody is asked what there is: the web server may be down, and whoever has the locked content delivers it."
 publish 1.5.0 web registry
-run reconcile lock --update
-expect 0 "1.4.0 → 1.5.0"
+run reconcile lock
+expect 0 "vad  nothing → 1.5.0"
 unserve "$web_server"
 run reconcile --locked --progress none
 expect 0 "vad  1.4.0 → 1.5.0  replaced"

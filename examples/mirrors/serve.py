@@ -22,8 +22,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 if __name__ == "__main__":
     if sys.argv[1] == "web":
-        port = int(sys.argv[3]) if len(sys.argv) > 3 else 0
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=sys.argv[2]))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=sys.argv[2]))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         serve(web="http://127.0.0.1:%d/" % server.server_port)
     else:

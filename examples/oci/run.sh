@@ -23,7 +23,8 @@ point_latest_at() {
 }
 # What a registry has under a tag, as skopeo says it.
 digest_of() {
-    skopeo inspect --tls-verify=false --authfile "$DOCKER_CONFIG/config.json" --raw "docker://$registry/acme/$1" | sha256sum | cut -d' ' -f1
+    skopeo inspect --tls-verify=false --authfile "$DOCKER_CONFIG/config.json" --raw "docker://$registry/acme/$1" |
+        sha256sum | cut -d' ' -f1
 }
 expect_version() {
     grep -qF "\"$2\"" "models/$1/config.json" || fail "$1 is not $2: $(cat "models/$1/config.json")"
@@ -69,7 +70,7 @@ run reconcile --progress none
 expect 0 "vad-latest" "1 done, 2 in sync"
 expect_version vad-latest 1.1.0
 
-say "The lock names manifests by digest. What is in tars is known by the digests of its layers, if nobody unpacked them yet."
+say "The lock names manifests by digest. What is in tars is known by their digests, if nobody unpacked them yet."
 push modelkit captions 1.2.0 1.2.0
 run reconcile lock
 expect 0 captions
@@ -77,7 +78,7 @@ grep -qF "$(digest_of captions:1.2.0)" desired-state.lock || fail "the lock does
 grep -qF "$(sha256sum build-captions-1.2.0/model.onnx | cut -d' ' -f1)" desired-state.lock &&
     fail "the lock knows a file that nobody has unpacked"
 
-say "lock --fetch downloads them, and names each file. Then a machine without any login knows what is there, and --locked holds."
+say "lock --fetch downloads them, and names each file. --locked takes just what is named."
 run reconcile lock --fetch
 expect 0
 grep -qF "$(sha256sum build-captions-1.2.0/model.onnx | cut -d' ' -f1)" desired-state.lock ||

@@ -16,12 +16,13 @@ cp "$here/desired-state.yaml" .
 
 build() { python3 "$here/../make_release.py" "build-$1-$2" "$1" "$2"; }
 # Publishing asks with the keys that the AWS tools take: here those of the profile that AWS_PROFILE chooses.
+as_acme() { AWS_PROFILE=acme AWS_REGION=us-east-1 "$@"; }
 publish() {
-    AWS_PROFILE=acme AWS_REGION=us-east-1 run reconcile publish "build-$1-$2" --to s3://acme-models/prod --endpoint "$endpoint" \
-        --model "$1" --version "${3:-$2}" "${@:4}"
+    as_acme run reconcile publish "build-$1-$2" --to s3://acme-models/prod --endpoint "$endpoint" --model "$1" \
+        --version "${3:-$2}"
 }
 upload() {
-    AWS_PROFILE=acme AWS_REGION=us-east-1 AWS_ENDPOINT_URL="$endpoint" "$python" "$here/upload.py" "build-$1-$2" "prod/$1/$2" "${@:3}"
+    AWS_ENDPOINT_URL="$endpoint" as_acme "$python" "$here/upload.py" "build-$1-$2" "prod/$1/$2" "${@:3}"
 }
 expect_files() { diff -r "models/$1/" "build-$1-$2" "${@:3}" >&2 || fail "$1 has other files than were published"; }
 expect_locked() {
@@ -41,7 +42,7 @@ expect 0 "2 done"
 expect_files vad 1.0.0
 expect_files captions 1.0.0 --exclude README.md
 
-say "New versions of both. The release file of the catalog, and the checksums that the bucket keeps, say the SHA-256 of each file."
+say "New versions of both. The catalog's release file and the checksums that the bucket keeps say each file's SHA-256."
 build vad 1.1.0
 publish vad 1.1.0
 expect 0 "Published: vad 1.1.0"
@@ -52,21 +53,21 @@ expect 0 "captions  1.0.0 → 1.1.0  replaced" "vad  1.0.0 → 1.1.0  replaced"
 expect_files vad 1.1.0
 expect_files captions v1.1.0 --exclude README.md
 
-say "What was published stays what it is: other bytes under the same version are refused. A version can be withdrawn, though."
+say "What was published stays what it is: other bytes under the same version are refused. It can be withdrawn, though."
 build vad other
 publish vad other 1.1.0
 expect 1 "published already, with other bytes"
 build vad 1.2.0
 publish vad 1.2.0
 expect 0
-AWS_PROFILE=acme AWS_REGION=us-east-1 run reconcile publish --to s3://acme-models/prod --endpoint "$endpoint" --model vad --yank 1.2.0
+as_acme run reconcile publish --to s3://acme-models/prod --endpoint "$endpoint" --model vad --yank 1.2.0
 expect 0 "Withdrawn: vad 1.2.0"
 run reconcile outdated
 expect 0 "1.1.0"
 run reconcile --progress none
 expect 0 "Nothing to do, 2 in sync"
 
-say "Objects that were uploaded without SHA-256. Small ones are read and hashed; large ones only when somebody says lock --fetch."
+say "Objects without SHA-256. Small ones are read and hashed; large ones only when somebody says lock --fetch."
 build captions 1.2.0
 head -c 9000000 /dev/zero | tr '\0' 'x' >build-captions-1.2.0/voices.bin
 upload captions 1.2.0 --without-checksums
@@ -79,7 +80,7 @@ run reconcile --locked --progress none
 expect 0 "captions  1.1.0 → 1.2.0  replaced" "1 done, 1 in sync"
 expect_files captions 1.2.0 --exclude README.md
 
-say "With the lock nothing is asked, and no key is needed. Without it a wrong key is told as what it is, and said to nobody."
+say "With the lock nothing is asked, and no key is needed. Without it a wrong key is noticed, and shown to nobody."
 cp credentials good-credentials
 sed "s/^aws_secret_access_key.*/aws_secret_access_key = not-the-secret/" good-credentials >credentials
 run reconcile --locked --progress none

@@ -14,8 +14,9 @@ import botocore.config
 
 
 def main(directory, prefix, *more):
-    names = sorted(os.path.relpath(os.path.join(place, name), directory) for place, _, files in os.walk(directory) for name in files)
-    client = boto3.client("s3", config=botocore.config.Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required"))
+    names = sorted(os.listdir(directory))
+    config = botocore.config.Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+    client = boto3.client("s3", config=config)
     for name in names:
         with open(os.path.join(directory, name), "rb") as file:
             client.put_object(Bucket="acme-models", Key="%s/%s" % (prefix, name), Body=file.read(),

@@ -88,6 +88,7 @@ struct PlanText {
         let message = Wording.message(for: problem)
         let name = Format.pad(problem.model?.description ?? "", width)
         var lines = ["  \(style.paint("! \(name)  \(message.summary)", .red))"]
+        if case .sourceRefuses = problem.kind, let state = message.state { lines.append("        \(state)") }
         if let command = message.command { lines.append("        \(command)") }
         return lines
     }

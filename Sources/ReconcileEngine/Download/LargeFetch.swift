@@ -82,6 +82,8 @@ final class LargeFetch: Sendable {
         var previous: Int?
         var persistence: Persistence
         var best: Int64
+        /// When something came that never came before.
+        var progressAt = ContinuousClock.now
         var quietUntil = ContinuousClock.now
         var growth: (at: ContinuousClock.Instant, bytes: Int64, rate: Double)?
         var ending: Ending?
@@ -105,6 +107,7 @@ final class LargeFetch: Sendable {
             while course.ending == nil || !course.active.isEmpty, let event = await group.next() {
                 switch event {
                 case .tick:
+                    noteProgress(&course)
                     engine.keepLimit()
                     watch.replaceSilent(isLimited: engine.bucket.isNarrow)
                     grow(&course, &group)
@@ -197,7 +200,8 @@ final class LargeFetch: Sendable {
             try await engine.client.transfer(remote, isRange ? flight.position..<flight.end : nil, on: loop) {
                 RangeReceiver(
                     id: id, flight: flight, isRange: isRange, assembly: assembly, validator: remote.validator,
-                    bucket: engine.bucket, allowance: allowance, answered: remote.answered,
+                    bucket: engine.bucket, allowance: allowance, knowledge: remote.request.knowledge,
+                    answered: remote.answered,
                     report: report)
             } began: { transfer in
                 watch.add(id, transfer)
@@ -328,12 +332,13 @@ final class LargeFetch: Sendable {
         orElse ending: Ending? = nil
     ) {
         guard course.ending == nil else { return }
-        let hasProgressed = assembly.present - course.best >= min(FileFetch.progressBytes, assembly.size)
-        if hasProgressed {
-            course.best = assembly.present
-            course.persistence.progressed()
-        }
+        let hasProgressed = noteProgress(&course)
         guard course.active.isEmpty else {
+            // Connections that take turns in failing are no better than one that always does.
+            if ContinuousClock.now - course.progressAt > Persistence.patience * 1.5 {
+                course.ending = ending ?? .failed(Fault(.sourceUnreachable(url: remote.request.shown, detail: detail)))
+                return
+            }
             course.target = max(1, course.active.count)
             course.quietUntil = .now + (wait ?? .seconds(5))
             return
@@ -353,6 +358,17 @@ final class LargeFetch: Sendable {
         // Nobody else asks before.
         (course.quietUntil, course.growth) = (.now + delay, nil)
         start(&course, &group, after: delay)
+    }
+
+    /// Notes that bytes came that never came before.
+    ///
+    /// - Returns: Whether any did.
+    @discardableResult
+    private func noteProgress(_ course: inout Course) -> Bool {
+        guard assembly.present - course.best >= min(FileFetch.progressBytes, assembly.size) else { return false }
+        (course.best, course.progressAt) = (assembly.present, .now)
+        course.persistence.progressed()
+        return true
     }
 
     /// Goes on when no connection is left.

@@ -48,6 +48,8 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         var resume: EventLoopPromise<Void>?
         var refusal: Refusal?
         var redirect: String?
+        /// What the source means by its refusal.
+        var explanation: Fault?
         var isOver = false
         /// Whether it was cancelled, and waits for nothing any more.
         var isAbandoned = false
@@ -81,6 +83,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     private let allowance: @Sendable () -> Int
     private let report: @Sendable (Int) -> Void
     private let answered: @Sendable (Duration) -> Void
+    private let knowledge: FileKnowledge?
     private let validator: Validator
     private let state: Mutex<State>
     private let check: Mutex<PieceCheck?>
@@ -92,9 +95,10 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     init(
         id: Int, flight: RangeBook.Flight, isRange: Bool, assembly: Assembly, validator: Validator,
         bucket: TokenBucket, allowance: @escaping @Sendable () -> Int,
+        knowledge: FileKnowledge? = nil,
         answered: @escaping @Sendable (Duration) -> Void, report: @escaping @Sendable (Int) -> Void
     ) {
-        (self.allowance, self.answered) = (allowance, answered)
+        (self.allowance, self.answered, self.knowledge) = (allowance, answered, knowledge)
         (self.id, self.assembly, self.validator, self.bucket, self.report) = (id, assembly, validator, bucket, report)
         check = Mutex(PieceCheck(assembly.index))
         asked = isRange ? flight.position..<flight.end : nil
@@ -111,8 +115,14 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         }
         answered(latency)
         if (300..<400).contains(head.status.code), let target = head.headers.first(name: "Location") {
+            if let objection = knowledge?.objection(toLinked: head.headers.first(name: "X-Linked-Etag")) {
+                return refuse(.unfit(objection), on: loop)
+            }
             state.withLock { $0.redirect = target }
             return loop.makeSucceededVoidFuture()
+        }
+        if let explanation = knowledge?.refusal(Int(head.status.code), { head.headers.first(name: $0) }) {
+            state.withLock { $0.explanation = explanation }
         }
         switch validator.judge(head, asked: asked, size: assembly.size) {
         case .fits: return loop.makeSucceededVoidFuture()
@@ -336,6 +346,9 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     func listened(at now: ContinuousClock.Instant) -> Duration {
         state.withLock { state in state.listened + (state.listensSince.map { now - $0 } ?? .zero) }
     }
+
+    /// What the source means by its refusal, when it says it in words of its own.
+    var explanation: Fault? { state.withLock { $0.explanation } }
 
     /// Where it is redirected to.
     var redirect: String? { state.withLock { $0.redirect } }

@@ -116,8 +116,10 @@ struct SmallFetch: Sendable {
         do {
             let response = try await engine.client.send(request)
             guard response.status == 200 else {
-                if [401, 403, 404, 410].contains(response.status) {
-                    return .refused(Fault(.sourceLacks(url: request.shown)))
+                // An address that a redirect gave may have expired: the next attempt gets another one.
+                if [401, 403, 404, 410].contains(response.status), !response.isRedirected {
+                    let explained = request.knowledge?.refusal(response.status) { response.header($0) }
+                    return .refused(explained ?? Fault(.sourceLacks(url: request.shown)))
                 }
                 let fault = Fault(.sourceUnreachable(url: request.shown, detail: "HTTP \(response.status)"))
                 return .failed(fault, retryAfter: response.retryAfter)

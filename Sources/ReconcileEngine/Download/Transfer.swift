@@ -72,11 +72,14 @@ extension WebClient {
                 file.learn { $0.target = next }
             } catch RangeReceiver.Refusal.status(let status, _) where [401, 403, 404, 410].contains(status) {
                 // An address that a redirect gave may have expired: the source is asked for another one, once. So may a login.
-                guard remaining > 1 else { throw RangeReceiver.Refusal.status(status, retryAfter: nil) }
+                // What a source means by a refusal is only known of its own.
+                let explained = address == file.request.url ? receiver.explanation : nil
+                let refusal: any Error = explained ?? RangeReceiver.Refusal.status(status, retryAfter: nil)
+                guard remaining > 1 else { throw refusal }
                 if address == file.request.url {
                     guard [401, 403].contains(status), let authorizer = file.request.authorizer,
                         try await authorizer.renew(after: nil, refused: headers.first(name: "Authorization"))
-                    else { throw RangeReceiver.Refusal.status(status, retryAfter: nil) }
+                    else { throw refusal }
                 }
                 // Another connection may have learned of a new one meanwhile.
                 file.learn { if $0.target == address { $0.target = nil } }

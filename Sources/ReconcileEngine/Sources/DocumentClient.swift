@@ -35,6 +35,8 @@ struct DocumentClient: Sendable {
     /// How often a server is asked that has trouble, and how long it may ask to be left alone until that counts as no answer.
     private static let attempts = 3
     private static let longestWait = Duration.seconds(30)
+    /// How long a body may take.
+    private static let bodySeconds: Int64 = 60
     /// Of an error only the beginning matters.
     private static let errorLimit = 64 << 10
 
@@ -144,7 +146,7 @@ struct DocumentClient: Sendable {
         let isGood = (200..<300).contains(response.status)
         let body: [UInt8]?
         do {
-            body = try await response.body(limit: isGood ? limit : Self.errorLimit)
+            body = try await response.body(limit: isGood ? limit : Self.errorLimit, within: Self.bodySeconds)
         } catch {
             try Task.checkCancellation()
             throw Fault(.sourceUnreachable(url: request.shown, detail: WebClient.words(for: error)))

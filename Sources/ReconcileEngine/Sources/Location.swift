@@ -52,11 +52,14 @@ package struct WebLocation: Sendable, Hashable {
     var allowsInsecure = false
     /// Says who asks, where a token does not do.
     var authorizer: (any RequestAuthorizer)?
+    /// What its source knows of the file that others do not.
+    var knowledge: FileKnowledge?
 
     /// A request for all of it.
     var request: WebClient.Request {
         var request = WebClient.Request(url: url, shown: shown)
         (request.token, request.allowsInsecure, request.authorizer) = (token, allowsInsecure, authorizer)
+        request.knowledge = knowledge
         return request
     }
 
@@ -68,6 +71,20 @@ package struct WebLocation: Sendable, Hashable {
 
     /// The address stands for the file.
     package func hash(into hasher: inout Hasher) { hasher.combine(url) }
+}
+
+/// What a source knows of a file that it gives, and of its own words when it does not.
+package struct FileKnowledge: Sendable {
+    /// The SHA-256, which a redirect of a hub also names.
+    let digest: Digest?
+    /// What a refusal means: its status, and its header fields by name; `nil` for what every refusal means.
+    let refusal: @Sendable (_ status: Int, _ field: (String) -> String?) -> Fault?
+
+    /// Why a redirect does not lead to the file; `nil` when it may. A hub names the SHA-256 of large files in it.
+    func objection(toLinked tag: String?) -> String? {
+        guard let digest, let tag = tag.map(GitBlobs.plain), let linked = Digest(tag), linked != digest else { return nil }
+        return "it leads to other content than its tree names"
+    }
 }
 
 /// Gives requests to one source what shows who asks, and renews it. What it gives never reaches another origin.

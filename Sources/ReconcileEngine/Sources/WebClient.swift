@@ -28,6 +28,8 @@ package struct WebClient: Sendable {
         /// Says who asks, where a token does not do.
         package var authorizer: (any RequestAuthorizer)?
         package var allowsInsecure = false
+        /// What its source knows of the file that is asked for.
+        package var knowledge: FileKnowledge?
         /// Whether a redirect is followed; otherwise it is the answer.
         package var followsRedirects = true
         /// A part of a file that is sent as the body.
@@ -61,10 +63,12 @@ package struct WebClient: Sendable {
     /// What is answered: the head, and the body as it comes.
     package struct Response: Sendable {
         package let status: Int
+        /// Whether it comes from where a redirect led.
+        let isRedirected: Bool
         private let response: HTTPClientResponse
 
-        fileprivate init(_ response: HTTPClientResponse) {
-            (self.response, status) = (response, Int(response.status.code))
+        fileprivate init(_ response: HTTPClientResponse, isRedirected: Bool) {
+            (self.response, status, self.isRedirected) = (response, Int(response.status.code), isRedirected)
         }
 
         /// The first value of a header.
@@ -140,6 +144,9 @@ package struct WebClient: Sendable {
             guard request.followsRedirects, Self.redirects.contains(response.status), let location = response.header("Location") else {
                 return response
             }
+            if let objection = request.knowledge?.objection(toLinked: response.header("X-Linked-Etag")) {
+                throw Fault(.sourceInvalid(url: request.shown, detail: objection))
+            }
             target = URL(string: try redirected(request, from: target.absoluteString, to: location)) ?? target
         }
         throw Fault(.sourceUnreachable(url: request.shown, detail: "it redirects more than 10 times"))
@@ -199,7 +206,9 @@ package struct WebClient: Sendable {
             message.body = .stream(FileChunks(upload), length: .known(Int64(upload.range.count)))
         }
         do {
-            return Response(try await head(of: message, from: url, within: request.timeoutSeconds))
+            return Response(
+                try await head(of: message, from: url, within: request.timeoutSeconds),
+                isRedirected: url.absoluteString != request.url)
         } catch is CancellationError {
             throw CancellationError()
         } catch {
@@ -234,6 +243,7 @@ package struct WebClient: Sendable {
         case .remoteConnectionClosed?: return "the connection was closed"
         default: break
         }
+        if error is HTTPParserError { return "the connection was closed in the middle of an answer" }
         let text = "\(error)"
         if text.contains("refused") { return connectionRefused }
         if text.contains("certificate") || text.contains("CERTIFICATE") { return "its certificate is not trusted" }

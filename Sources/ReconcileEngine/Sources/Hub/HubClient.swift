@@ -33,10 +33,6 @@ struct HubClient: Sendable {
     /// - Throws: ``Fault`` of kind `sourceUnreachable`, `sourceRefuses` or `sourceInvalid`.
     func tree(of commit: String, in repository: String) async throws -> [HubFile] {
         let first = try access.location("/api/models/\(repository)/tree/\(commit)?recursive=true&expand=false")
-        let key = "\(first.url)#whole"
-        if let kept = documents.cache.entry(for: key)?.body, let entries = try? JSONFile.value([HubEntry].self, from: kept, name: key) {
-            return try files(entries, first.shown)
-        }
         var entries: [HubEntry] = []
         var next: WebLocation? = first
         var seen: Set<String> = []
@@ -44,20 +40,26 @@ struct HubClient: Sendable {
             guard seen.insert(location.url).inserted, seen.count <= Self.pageLimit else {
                 throw Fault(.sourceInvalid(url: first.shown, detail: "its pages have no end"))
             }
-            let page = try await get([HubEntry].self, at: location, of: repository, caching: .none)
+            let page = try await get([HubEntry].self, at: location, of: repository, caching: .validated)
             entries += page.value
             next = try page.answer["Link"].flatMap(Links.next).map { try continuation($0, from: location) }
         }
-        let files = try files(entries, first.shown)
-        documents.cache.store(SourceCache.Entry(tag: nil, body: try JSONFile.bytes(of: entries, pretty: false)), for: key)
-        return files
+        return try files(entries, first.shown)
     }
 
     /// Where a file of a commit is.
     ///
     /// - Throws: ``Fault`` of kind `secretMissing` or `sourceRefuses`.
-    func location(of path: ReleasePath, at commit: String, in repository: String) throws -> WebLocation {
-        try access.location("/\(repository)/resolve/\(commit)/\(WebAddress.escaped(path.description))")
+    func location(
+        of path: ReleasePath, at commit: String, in repository: String, digest: Digest? = nil
+    ) throws -> WebLocation {
+        var location = try access.location("/\(repository)/resolve/\(commit)/\(WebAddress.escaped(path.description))")
+        let shown = location.shown
+        location.knowledge = FileKnowledge(digest: digest) { status, field in
+            guard [401, 403, 404].contains(status) else { return nil }
+            return refusal(status, field, shown, repository, commit) ?? Fault(.sourceLacks(url: shown))
+        }
+        return location
     }
 
     /// The address of a repository, for people.
@@ -112,20 +114,27 @@ struct HubClient: Sendable {
         caching: DocumentClient.Caching
     ) async throws -> (value: Value, answer: DocumentClient.Answer) {
         let answer = try await documents.answer(to: location.request, limit: Self.limitBytes, caching: caching) {
-            (try? JSONFile.value(type, from: $0.body, name: "")) != nil
+            guard let value = try? JSONFile.value(type, from: $0.body, name: "") else { return false }
+            // What is said of a commit is kept for ever, so it must be of that commit.
+            guard let found = value as? HubRevision, let revision, Self.isCommit(revision) else { return true }
+            return found.sha == revision
         }
-        guard answer.status == 200 else { throw refusal(answer, location, repository, revision) }
+        guard answer.status == 200 else {
+            throw refusal(answer.status, { answer[$0] }, location.shown, repository, revision)
+                ?? Fault(.sourceUnreachable(url: location.shown, detail: "HTTP \(answer.status)"))
+        }
         return (try JSONFile.published(type, from: answer.body, at: location.shown), answer)
     }
 
     /// What a hub means: its error code says more than the status, and `401` may stand for what is not there at all.
     private func refusal(
-        _ answer: DocumentClient.Answer, _ location: WebLocation, _ repository: String, _ revision: String?
-    ) -> Fault {
-        let message = answer["X-Error-Message"] ?? ""
+        _ status: Int, _ field: (String) -> String?, _ place: String, _ repository: String, _ revision: String?
+    ) -> Fault? {
+        let message = field("X-Error-Message") ?? ""
         let page = shown(repository)
         func refused(_ reason: AccessRefusal) -> Fault { Fault(.sourceRefuses(url: page, reason: reason)) }
-        switch (answer["X-Error-Code"], answer.status) {
+        switch (field("X-Error-Code"), status) {
+        case ("EntryNotFound", _): return Fault(.sourceLacks(url: place))
         case ("GatedRepo", _): return refused(.termsNotAccepted(at: page))
         case ("RevisionNotFound", _): return refused(.revisionMissing(revision: revision ?? ""))
         case (_, 401) where message.lowercased().contains("invalid credentials"): return refused(.credentialsInvalid)
@@ -133,7 +142,7 @@ struct HubClient: Sendable {
             return refused(.disabled(detail: message.prefix(200).printable))
         case ("RepoNotFound", _), (_, 401), (_, 404): return refused(.missingOrPrivate)
         case (_, 403): return refused(.credentialsLackScope)
-        default: return Fault(.sourceUnreachable(url: location.shown, detail: "HTTP \(answer.status)"))
+        default: return nil
         }
     }
 }

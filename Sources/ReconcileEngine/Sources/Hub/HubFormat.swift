@@ -73,4 +73,12 @@ enum HubFile: Sendable {
         case .small(let path, _, _): path
         }
     }
+
+    /// The file, with a digest that stands for one that is not known yet.
+    var placeholder: ReleaseFile {
+        switch self {
+        case .large(let file): file
+        case .small(let path, let size, _): ReleaseFile(path: path, size: size, sha256: Digest(words: []))
+        }
+    }
 }

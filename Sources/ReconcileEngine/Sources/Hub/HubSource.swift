@@ -36,11 +36,20 @@ struct HubSource: ModelSource {
     }
 
     func listing(of revision: String, in repository: String) async throws -> Listing {
-        let found = try await client.revision(revision, of: repository)
-        let commit = try checked(found.sha, of: revision, repository)
+        let commit = try await commit(of: revision, repository)
         return Listing(
-            version: Version(revision: revision, address: commit), channel: "stable",
-            publishedAt: found.lastModified.flatMap { Timestamp($0) }, isYanked: false, revision: commit)
+            version: Version(revision: revision, address: commit), channel: "stable", publishedAt: nil, isYanked: false,
+            revision: commit)
+    }
+
+    /// What a revision stands for: a branch or a tag in the one list that is asked once for all models of a repository, else what
+    /// the hub says of it.
+    private func commit(of revision: String, _ repository: String) async throws -> String {
+        if HubClient.isCommit(revision) { return revision }
+        let refs = try await client.refs(of: repository)
+        let known = ((refs.branches ?? []) + (refs.tags ?? [])).first { $0.name == revision }?.targetCommit
+        if let known { return try checked(known, of: revision, repository) }
+        return try checked(try await client.revision(revision, of: repository).sha, of: revision, repository)
     }
 
     func describe(
@@ -49,12 +58,15 @@ struct HubSource: ModelSource {
         let commit = listing.revision
         let card = try await client.revision(commit, of: repository)
         guard card.sha == commit else { throw invalid(repository, "it answers for \(card.sha.prefix(12).printable) when asked for \(commit)") }
-        let files = try await client.tree(of: commit, in: repository).filter { selection.matches($0.path) }
+        let all = try await client.tree(of: commit, in: repository)
+        guard !all.isEmpty else { throw invalid(repository, "\(commit.prefix(12)) has no files") }
+        let files = all.filter { selection.matches($0.path) }
+        // What cannot be a release is not read first.
+        if !files.isEmpty {
+            do { try checkFileList(files.map(\.placeholder)) } catch { throw invalid(repository, error.words) }
+        }
         let known = try await withHashes(files, of: commit, in: repository)
         guard let origin = Origin("\(name)/\(repository)") else { throw invalid(repository, "its name is not allowed") }
-        if !known.isEmpty {
-            do { try checkFileList(known) } catch { throw invalid(repository, error.words) }
-        }
         return Release(
             version: listing.version, origin: origin, revision: commit, channel: listing.channel,
             publishedAt: card.lastModified.flatMap { Timestamp($0) }, license: card.license, files: known,
@@ -63,7 +75,11 @@ struct HubSource: ModelSource {
 
     func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
         if let held = blobs.held(file.sha256) { return [.held(held)] }
-        return [.web(try client.location(of: file.path, at: release.revision, in: release.origin.repository))]
+        return [
+            .web(
+                try client.location(
+                    of: file.path, at: release.revision, in: release.origin.repository, digest: file.sha256))
+        ]
     }
 
     // MARK: Details
