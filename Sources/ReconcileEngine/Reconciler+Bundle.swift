@@ -83,7 +83,9 @@ extension Reconciler {
         for (model, entry) in entries {
             let items = entry.items
             for item in items { try await collector.bring(item.release, for: model) }
-            guard seen.insert("\(entry.source.repository) \(entry.version) \(entry.contentDigest)").inserted else { continue }
+            guard seen.insert("\(entry.source.repository) \(entry.version) \(entry.contentDigest)").inserted else {
+                continue
+            }
             groups.append(items)
         }
         return groups

@@ -13,6 +13,8 @@ extension Reconciler {
         public let blocked: [Plan.Blocked]
         /// What could not be resolved; its old entry stays.
         public let problems: [Fault]
+        /// The models whose files in archives were named.
+        public let filled: [ModelName]
         /// Whether the file was written, because something in it is new.
         public let isWritten: Bool
     }
@@ -55,7 +57,9 @@ extension Reconciler {
             guard let entry = lock.models[name], entry != previous.models[name] else { continue }
             lock.models[name]?.platforms = try await platforms(of: entry, question.desired, sources)
         }
-        if fetches { try await LockFiller(declaration: declaration, sources: sources, settings: settings).fill(&lock) }
+        let filled =
+            fetches
+            ? try await LockFiller(declaration: declaration, sources: sources, settings: settings).fill(&lock) : []
         let moved = Set(previous.models.keys).union(lock.models.keys).sorted().compactMap { name in
             let (from, to) = (previous.models[name]?.id, lock.models[name]?.id)
             return from == to ? nil : (model: name, from: from, to: to)
@@ -65,7 +69,7 @@ extension Reconciler {
         if isNew { try lock.write(to: declaration.lockPath) }
         return LockResult(
             path: declaration.lockPath.string, moved: moved, blocked: result.blocked, problems: result.problems,
-            isWritten: isNew)
+            filled: filled, isWritten: isNew)
     }
 
     /// What a release delivers to each kind of machine; `nil` when it is the same to all.
@@ -139,7 +143,8 @@ extension DesiredModel {
             keep: policy.keep, automaticPriority: policy.automaticPriority, licenses: policy.licenses)
         return DesiredModel(
             name: name, origin: origin, alternatives: Array(origins.dropFirst()), range: range, revision: revision,
-            selection: selection, policy: policy, notBefore: nil, check: check, reload: reload, probe: probe, isProtected: isProtected, place: place, trialInputs: trialInputs,
+            selection: selection, policy: policy, notBefore: nil, check: check, reload: reload, probe: probe,
+            isProtected: isProtected, place: place, trialInputs: trialInputs,
             selector: selector)
     }
 }

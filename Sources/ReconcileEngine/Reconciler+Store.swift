@@ -184,6 +184,7 @@ extension Reconciler {
         guard observed.isPresent else { throw Fault(.modelUnknown(name: model.description, nearest: nil)) }
         guard evenProtected || !observed.memory.isProtected else { throw Fault(.protected, model: model) }
         let now = settings.clock()
+        try HandOverRunner(layout: layout, hooks: HookRunner()).withdraw(model)
         try writer.remove(model)
         let active = observed.slot.generation?.release.id
         record(

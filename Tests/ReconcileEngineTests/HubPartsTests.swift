@@ -20,7 +20,8 @@ import Testing
     }
 
     @Test func `gives the token of this user to no other hub`() throws {
-        let access = access(.literal("https://hub.example"), ["HF_ENDPOINT": "https://mirror.example", "HF_TOKEN": "t"])
+        let access = access(
+            .literal("https://hub.example"), ["HF_ENDPOINT": "https://mirror.example", "HF_TOKEN": "t"])
         #expect(try access.location("/x").url == "https://hub.example/x")
         #expect(access.token == nil)
     }

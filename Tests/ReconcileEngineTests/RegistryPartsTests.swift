@@ -69,7 +69,8 @@ import Testing
     }
 
     @Test func `are those of docker login, and of its helpers`() async throws {
-        let text = #"{"auths":{"a.example":{"auth":"dTpw"},"https://index.docker.io/v1/":{"auth":"ZDpk"}},"#
+        let text =
+            #"{"auths":{"a.example":{"auth":"dTpw"},"https://index.docker.io/v1/":{"auth":"ZDpk"}},"#
             + #""credHelpers":{"helped.example":"vault"}}"#
         let (logins, _) = try logins(text)
         #expect(try await logins.login(for: "a.example")?.basic == "Basic dTpw")
@@ -113,7 +114,10 @@ import Testing
     }
 
     @Test func `of a ModelKit names archives, and of ORAS files by their titles`() throws {
-        #expect(try manifest(layer("application/vnd.kitops.modelkit.model.v1.tar+gzip")).archives.map(\.format) == [.tarGzip])
+        #expect(
+            try manifest(layer("application/vnd.kitops.modelkit.model.v1.tar+gzip")).archives.map(\.format) == [
+                .tarGzip
+            ])
         let pushed = layer("application/octet-stream", "\"org.opencontainers.image.title\":\"./m.onnx\"")
         #expect(try manifest(pushed).files.map(\.path.description) == ["m.onnx"])
         let folder = layer(

@@ -17,7 +17,8 @@ struct BundleCommand: AsyncParsableCommand {
               reconcile bundle vad --out layout/
             """)
 
-    @Option(help: ArgumentHelp("Where to write it: a tar, or a directory when it ends with a slash.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp("Where to write it: a tar, or a directory when it ends with a slash.", valueName: "path"))
     var out: String
 
     @OptionGroup var files: FileOptions
@@ -39,7 +40,8 @@ struct BundleCommand: AsyncParsableCommand {
                 }
                 let size = bundle.bytes.map { ", \(Format.bytes($0))" } ?? ""
                 let digest = bundle.sha256.map { ", sha256 \($0)" } ?? ""
-                Output.data("Wrote \(bundle.path): \(Wording.count(bundle.releases.count, "release"))\(size)\(digest).\n")
+                Output.data(
+                    "Wrote \(bundle.path): \(Wording.count(bundle.releases.count, "release"))\(size)\(digest).\n")
             }
             return .success
         }

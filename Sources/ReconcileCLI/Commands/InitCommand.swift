@@ -65,7 +65,9 @@ struct InitCommand: AsyncParsableCommand {
             if !sources.contains(where: { $0.name == source }) { sources.append((source, finding.address)) }
             var model = finding.model
             number = 2
-            while !names.insert(model.lowercased()).inserted { (model, number) = ("\(finding.model)-\(number)", number + 1) }
+            while !names.insert(model.lowercased()).inserted {
+                (model, number) = ("\(finding.model)-\(number)", number + 1)
+            }
             models.append("  \(model):\n    from: \(source)/\(finding.repository)\n    \(finding.selection)\n")
         }
         return """

@@ -151,6 +151,7 @@ struct LockCommand: AsyncParsableCommand {
                 let to = moved.to.map { "\($0.version)" } ?? "nothing"
                 Output.data("  ~ \(moved.model)  \(from) → \(to)\n")
             }
+            for model in result.filled { Output.data("  ± \(model)  the files in its archives are named\n") }
             for blocked in result.blocked where blocked.obstacle.isApprovable {
                 let why = Wording.words(for: blocked).why
                 Output.data(

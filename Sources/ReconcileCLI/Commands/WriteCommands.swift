@@ -158,9 +158,7 @@ struct PublishCommand: AsyncParsableCommand {
     private var isBucket: Bool { to.hasPrefix("s3://") }
 
     private func bucket() throws -> BucketPublisher {
-        let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-        let known = variables.lazy.compactMap { Environment.value($0) }.first { !$0.isEmpty }
-        return try BucketPublisher(to: to, endpoint: endpoint ?? known, repository: model)
+        try BucketPublisher(to: to, endpoint: endpoint, repository: model)
     }
 
     private func publish(

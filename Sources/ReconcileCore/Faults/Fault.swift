@@ -21,7 +21,8 @@ public struct Fault: Error, Codable, Hashable, Sendable {
     /// Whether trying again later can help by itself; everything else needs a person or another release.
     public var mayPass: Bool {
         switch kind {
-        case .sourceUnreachable, .sourceLacks, .sourceRefuses, .busy, .system, .diskFull, .digestMismatch, .sizeMismatch,
+        case .sourceUnreachable, .sourceLacks, .sourceRefuses, .busy, .system, .diskFull, .digestMismatch,
+            .sizeMismatch,
             .secretMissing,
             .sourceInvalid:
             true

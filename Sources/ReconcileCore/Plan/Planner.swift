@@ -172,7 +172,8 @@ public struct Planner: Sendable {
         }
         // An archive and what is in it are on the disk together for a while.
         for archive in release.archives ?? [] where change.action != .repair && !isUnpacked(archive) {
-            bytes.disk = saturatingSum(bytes.disk, archive.files?.reduce(0) { saturatingSum($0, $1.size) } ?? archive.size)
+            bytes.disk = saturatingSum(
+                bytes.disk, archive.files?.reduce(0) { saturatingSum($0, $1.size) } ?? archive.size)
         }
         return bytes
     }

@@ -76,7 +76,8 @@ public struct DesiredModel: Sendable {
     public init(
         name: ModelName, origin: Origin, alternatives: [Origin] = [], range: VersionRange, revision: String? = nil,
         selection: FileSelection = FileSelection(), policy: Policy, notBefore: Timestamp?,
-        check: Hook?, reload: Hook?, probe: Hook?, handOver: HandOver? = nil, group: String? = nil, dependsOn: [ModelName] = [], isProtected: Bool,
+        check: Hook?, reload: Hook?, probe: Hook?, handOver: HandOver? = nil, group: String? = nil,
+        dependsOn: [ModelName] = [], isProtected: Bool,
         place: String, trialInputs: Digest, selector: Digest
     ) {
         self.handOver = handOver

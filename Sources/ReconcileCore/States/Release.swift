@@ -126,7 +126,9 @@ public struct Release: Codable, Hashable, Sendable {
     }
 
     /// What is fetched, and what is made of it as far as that is known: all content that may be here already.
-    public var contents: [ReleaseFile] { archives == nil ? files : deliveries + (archives ?? []).flatMap { $0.files ?? [] } }
+    public var contents: [ReleaseFile] {
+        archives == nil ? files : deliveries + (archives ?? []).flatMap { $0.files ?? [] }
+    }
 
     /// The release with the files of archives that were unpacked here before, with the same globs.
     public func knowing(_ generations: [Generation]) -> Release {

@@ -157,7 +157,8 @@ package struct Applier: Sendable {
             downloader: Downloader(
                 layout: layout, engine: engine, holder: settings.holder, gate: gate, patience: settings.lockPatience,
                 warn: { [settings] in settings.report(.warning($0)) }),
-            sources: sources, finder: finder, origins: desired.models[change.model]?.origins ?? [], report: settings.report)
+            sources: sources, finder: finder, origins: desired.models[change.model]?.origins ?? [],
+            report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0
             var only: Set<ReleasePath>?

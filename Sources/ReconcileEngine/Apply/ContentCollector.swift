@@ -22,7 +22,7 @@ struct ContentCollector: Sendable {
         let wanted = try files.map { file in
             let local: [Location] =
                 DiskReader.entry(at: store.blob(file.sha256))?.size == file.size ? [.file(store.blob(file.sha256))] : []
-            return Downloader.Wanted(file, from: local + (try suppliers.flatMap { try $0.locations(of: file) }))
+            return Downloader.Wanted(file, from: local + (try suppliers.locations(of: file)))
         }
         let engine = DownloadEngine(
             declaration.desired.download, control: settings.downloads, clock: settings.clock)

@@ -85,7 +85,8 @@ package struct Fetcher: Sendable {
             if let said = archive.files, said != known.files {
                 throw Fault(
                     .sourceInvalid(
-                        url: "the archive \(archive.sha256.short)…", detail: "it does not hold the files that the lock names"))
+                        url: "the archive \(archive.sha256.short)…",
+                        detail: "it does not hold the files that the lock names"))
             }
             received.digests.formUnion(files.map(\.sha256))
             unpacked.append(known)
@@ -130,7 +131,7 @@ package struct Fetcher: Sendable {
         let store = IndexStore(layout: reader.layout)
         let wanted = try files.map { file in
             // What is on this machine comes first, whatever it is beside: a stick, another disk.
-            let all = try suppliers.flatMap { try $0.locations(of: file) }
+            let all = try suppliers.locations(of: file)
             let locations = all.filter(\.isLocal) + all.filter { !$0.isLocal }
             guard let found = found[file.sha256] else { return Downloader.Wanted(file, from: locations) }
             // It helps the next time only: where it cannot be kept, this time goes on without.

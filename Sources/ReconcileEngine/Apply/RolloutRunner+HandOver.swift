@@ -5,7 +5,9 @@ extension RolloutRunner {
     /// Hands every member that takes part over.
     mutating func handOver() async throws -> Rollout.Event {
         for member in members {
-            guard let handOver = member.desired?.handOver, member.change?.steps.contains(.handOver) == true else { continue }
+            guard let handOver = member.desired?.handOver, member.change?.steps.contains(.handOver) == true else {
+                continue
+            }
             let directory = try member.staged().directory
             let answer = try await HandOverRunner(layout: writer.layout, hooks: hooks).run(
                 handOver, member.model, directory)
@@ -24,8 +26,12 @@ extension RolloutRunner {
     /// sees that it was not.
     func handBack() async {
         for member in members {
-            guard let handOver = member.desired?.handOver, member.change != nil, let old = member.predecessor else { continue }
+            guard let handOver = member.desired?.handOver, member.change != nil else { continue }
             let runner = HandOverRunner(layout: writer.layout, hooks: hooks)
+            guard let old = member.predecessor else {
+                withdraw(member.model, by: runner)
+                continue
+            }
             // What was begun is brought to its end, also after a signal.
             let answer = await Task {
                 do { return try await runner.run(handOver, member.model, old.directory) } catch {
@@ -35,6 +41,18 @@ extension RolloutRunner {
             if answer != .works {
                 report(.warning("\(member.model) \(old.release.version) could not be handed back: \(answer)"))
             }
+        }
+    }
+
+    /// Takes a model away, and before that what other programs were given of it.
+    func retire(_ model: ModelName) throws {
+        withdraw(model, by: HandOverRunner(layout: writer.layout, hooks: hooks))
+        try writer.remove(model)
+    }
+
+    private func withdraw(_ model: ModelName, by runner: HandOverRunner) {
+        do { try runner.withdraw(model) } catch {
+            report(.warning("what other programs were given of \(model) could not be taken back: \(error)"))
         }
     }
 }

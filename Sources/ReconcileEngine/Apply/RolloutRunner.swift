@@ -179,7 +179,7 @@ package struct RolloutRunner {
             try confirm()
             return .done
         case .retire:
-            for member in members where takesPart(member, in: .retire) { try writer.remove(member.model) }
+            for member in members where takesPart(member, in: .retire) { try retire(member.model) }
             return .done
         case .revert: return .failed(Fault(.bug(detail: "a revert is never planned")))
         }

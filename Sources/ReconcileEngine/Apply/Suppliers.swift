@@ -25,7 +25,9 @@ struct Suppliers: Sendable {
     func find(for release: Release) async throws -> [Supplier] {
         var found: [Supplier] = []
         // A source that was renamed since still has what was published under its old name.
-        let renamed = origins.first { $0.repository == release.origin.repository && sources[release.origin.source] == nil }
+        let renamed = origins.first {
+            $0.repository == release.origin.repository && sources[release.origin.source] == nil
+        }
         if let source = sources[release.origin.source] ?? renamed.flatMap({ sources[$0.source] }) {
             found.append(Supplier(source: source, release: release))
         }
@@ -38,7 +40,8 @@ struct Suppliers: Sendable {
                 } else {
                     report(
                         .warning(
-                            "\(origin) publishes \(release.version) with other content than \(release.origin); it is not used"))
+                            "\(origin) publishes \(release.version) with other content than \(release.origin); it is not used"
+                        ))
                 }
             } catch is Fault {
                 // One that does not answer now is not missed as long as another one does.
@@ -58,5 +61,19 @@ struct Suppliers: Sendable {
         return try await source.describe(
             listing, of: origin.repository, choosing: selection, for: Platform.target
         ).choosing(selection)
+    }
+}
+
+extension [Suppliers.Supplier] {
+    /// Where a file is, at all of them. One whose address or token is not there is not missed as long as another one has it.
+    ///
+    /// - Throws: ``Fault`` of kind `secretMissing` or `sourceRefuses` when none can be asked.
+    func locations(of file: ReleaseFile) throws -> [Location] {
+        var (found, last): ([Location], Fault?) = ([], nil)
+        for supplier in self {
+            do { found += try supplier.locations(of: file) } catch let fault as Fault { last = fault }
+        }
+        if found.isEmpty, let last { throw last }
+        return found
     }
 }

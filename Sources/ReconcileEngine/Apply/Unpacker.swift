@@ -81,7 +81,8 @@ private struct Unpacking {
         case .begin(let member):
             guard let path = ReleasePath(member.path) else {
                 throw Fault(
-                    .sourceInvalid(url: "an archive", detail: "“\(member.path.prefix(80).printable)” is not a safe path"))
+                    .sourceInvalid(
+                        url: "an archive", detail: "“\(member.path.prefix(80).printable)” is not a safe path"))
             }
             guard selection.matches(path) else { return }
             open = (member, path, try Disk().beginFile(in: layout.incoming))

@@ -88,7 +88,8 @@ struct DesiredStateReader {
             name: name, origin: origin, alternatives: Array(origins.dropFirst()), range: range, revision: revision,
             selection: selection, policy: policy(of: node),
             notBefore: node["notBefore"]?.text.flatMap(Timestamp.init), check: check, reload: reload, probe: probe,
-            handOver: node["publishAs"].flatMap(handOver), group: node["group"]?.text, dependsOn: dependencies(of: node), isProtected: node["protect"]?.bool ?? false,
+            handOver: node["publishAs"].flatMap(handOver), group: node["group"]?.text,
+            dependsOn: dependencies(of: node), isProtected: node["protect"]?.bool ?? false,
             place: entry.mark.description,
             trialInputs: Hashing.digest(of: trialText), selector: Hashing.digest(of: selector))
     }
@@ -131,7 +132,8 @@ struct DesiredStateReader {
                 decoder.report(
                     node.mark, "no source is named “\(origin.source)”",
                     hint: nearest(to: origin.source, in: known).map { "did you mean “\($0)”?" }
-                        ?? (known.isEmpty ? "declare it below “sources”" : "there are: \(known.joined(separator: ", "))"))
+                        ?? (known.isEmpty
+                            ? "declare it below “sources”" : "there are: \(known.joined(separator: ", "))"))
             }
             if origins.contains(origin) { decoder.report(node.mark, "“\(origin)” stands twice in “from”") }
             origins.append(origin)

@@ -33,7 +33,8 @@ extension DesiredStateShape {
     ) { Origin("source/\($0)") == nil ? "“\($0.prefix(80))” is not the name of a repository" : nil }
 
     static let registry = Shape.Text(
-        "the host of a registry and a path", pattern: "^(oci://)?[^/ ]+(/[a-z0-9][a-z0-9._-]*)*$", example: "ghcr.io/acme"
+        "the host of a registry and a path", pattern: "^(oci://)?[^/ ]+(/[a-z0-9][a-z0-9._-]*)*$",
+        example: "ghcr.io/acme"
     ) {
         RegistryAddress($0, allowsInsecure: false) == nil
             ? "“\($0.prefix(80))” is not the host of a registry with a lower-case path" : nil

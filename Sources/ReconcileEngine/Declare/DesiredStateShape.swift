@@ -32,7 +32,8 @@ package enum DesiredStateShape {
             Shape.Key("huggingface", secret(url), "A Hugging Face hub; HF_ENDPOINT takes the place of the public one."),
             Shape.Key("oci", .text(registry), "An OCI registry, with what all its repositories begin with."),
             Shape.Key("s3", .text(bucket), "A bucket, with what all keys in it begin with."),
-            Shape.Key("bundle", .text(path), "What `reconcile bundle` wrote: an OCI image layout, as a tar or a directory."),
+            Shape.Key(
+                "bundle", .text(path), "What `reconcile bundle` wrote: an OCI image layout, as a tar or a directory."),
             Shape.Key("region", .text(words), "The bucket's region; else what the environment or the profile says."),
             Shape.Key("endpoint", secret(url), "Who serves the bucket, when that is not Amazon."),
             Shape.Key("profile", .text(words), "The profile of the AWS files whose keys are used."),
@@ -180,9 +181,11 @@ package enum DesiredStateShape {
     static let publishAs = Shape(
         "a hand-over", exactlyOne: ["huggingfaceCache", "triton", "ollama"],
         keys: [
-            Shape.Key("huggingfaceCache", .text(path), "The cache of huggingface_hub: the release becomes a snapshot in it."),
+            Shape.Key(
+                "huggingfaceCache", .text(path), "The cache of huggingface_hub: the release becomes a snapshot in it."),
             Shape.Key("repository", .text(repository), "Its name in that cache; else the repository's own."),
-            Shape.Key("triton", .text(path), "A model's directory in a Triton repository: a file becomes its next version."),
+            Shape.Key(
+                "triton", .text(path), "A model's directory in a Triton repository: a file becomes its next version."),
             Shape.Key("server", secret(url), "The Triton server, which then loads it and must have it ready."),
             Shape.Key("ollama", .text(path), "The models of Ollama: the GGUF file becomes one of them."),
             Shape.Key("name", .text(words), "Its name there, such as acme/vad:6.2; else the model's own."),
@@ -216,7 +219,8 @@ package enum DesiredStateShape {
             Shape.Key("reload", .object(reload), "What makes the serving program load the new release."),
             Shape.Key("probe", .object(probe), "A test of the serving program, after the new release was activated."),
             Shape.Key(
-                "publishAs", .object(publishAs), "How it is handed over to programs that read it in a form of their own."),
+                "publishAs", .object(publishAs),
+                "How it is handed over to programs that read it in a form of their own."),
             Shape.Key("protect", .boolean, "Never pruned, also when this block is gone.", standard: "false"),
             Shape.Key("group", .text(name), "Models of a group switch together or not at all."),
             Shape.Key("dependsOn", .list(.text(modelName)), "Models that are activated before this one."),

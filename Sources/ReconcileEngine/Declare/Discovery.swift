@@ -101,7 +101,9 @@ public struct Discovery: Sendable {
         let cache = SourceCache(path: FilePath("/nonexistent"), canWrite: false)
         let source = declaration.makeSource(cache: cache)
         let listings = try await source.list(repository).filter { !$0.isYanked }
-        let newest = listings.filter { !$0.version.isPrerelease && $0.channel == "stable" }.max { $0.version < $1.version }
+        let newest = listings.filter { !$0.version.isPrerelease && $0.channel == "stable" }.max {
+            $0.version < $1.version
+        }
         var revision: String?
         let listing: Listing
         if let best = newest ?? listings.max(by: { $0.version < $1.version }) {

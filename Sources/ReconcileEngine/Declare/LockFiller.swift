@@ -9,8 +9,10 @@ struct LockFiller: Sendable {
 
     /// Fills in what is not known.
     ///
+    /// - Returns: The models of which something was filled in.
     /// - Throws: ``Fault`` of a source or of the disk; what was fetched is kept for the next time then.
-    func fill(_ lock: inout Lockfile) async throws {
+    func fill(_ lock: inout Lockfile) async throws -> [ModelName] {
+        let before = lock.models
         let path = declaration.lockPath
         let place = StoreLayout(
             root: path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "lock").partial"))
@@ -24,6 +26,7 @@ struct LockFiller: Sendable {
             }
         }
         try Disk().removeTree(place.root)
+        return lock.models.keys.filter { lock.models[$0] != before[$0] }.sorted()
     }
 
     private func files(

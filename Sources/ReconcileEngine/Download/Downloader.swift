@@ -118,7 +118,10 @@ package struct Downloader: Sendable {
     /// Notes that a server sent wrong bytes, and says so once.
     func distrust(_ location: Location) {
         guard engine.health.lied(location) else { return }
-        warn("\(location.shown) sent wrong bytes; in this pass that server is asked last")
+        warn(
+            location.isLocal
+                ? "\(location.shown) holds wrong bytes; in this pass it is asked last"
+                : "\(location.shown) sent wrong bytes; in this pass that server is asked last")
     }
 
     private var isHere: (ReleaseFile) -> Bool {

@@ -40,7 +40,9 @@ public struct BucketPublisher: Sendable {
     ) async throws -> (release: Publisher.ContentSummary, isNew: Bool) {
         guard description.patchFrom.isEmpty else {
             throw Fault(
-                .unusable(what: "--patch-from", detail: "patches are made from a catalog in a directory; publish there and copy it"))
+                .unusable(
+                    what: "--patch-from",
+                    detail: "patches are made from a catalog in a directory; publish there and copy it"))
         }
         return try await beside { place in
             let publisher = try Publisher(catalog: place.string, repository: repository)
@@ -53,7 +55,8 @@ public struct BucketPublisher: Sendable {
             }
             for (path, name) in try sidecars(publisher) {
                 let (size, digest) = try await Hashing.digest(ofFile: path)
-                guard let asFile = ReleasePath("sidecar").map({ ReleaseFile(path: $0, size: size, sha256: digest) }) else {
+                guard let asFile = ReleasePath("sidecar").map({ ReleaseFile(path: $0, size: size, sha256: digest) })
+                else {
                     continue
                 }
                 try await uploader.send(path, asFile, to: "\(repository)/\(name)")
@@ -119,11 +122,15 @@ public struct BucketPublisher: Sendable {
         }
         try disk.write(answer.body, to: publisher.directory.appending("index.json"))
         guard let tag = answer["ETag"] else {
-            throw Fault(.sourceInvalid(url: access.shown + name, detail: "it has no ETag, so that two publishers could not be told apart"))
+            throw Fault(
+                .sourceInvalid(
+                    url: access.shown + name, detail: "it has no ETag, so that two publishers could not be told apart"))
         }
         if let version, let entry = try publisher.readIndex().releases.first(where: { $0.version == version }) {
             let path = "\(repository)/\(entry.version)/release.json"
-            let release = try await client.answer(path, limit: CatalogRelease.limitBytes) { try $0.get(access.key(path)) }
+            let release = try await client.answer(path, limit: CatalogRelease.limitBytes) {
+                try $0.get(access.key(path))
+            }
             try disk.makeDirectory(publisher.directory.appending(entry.version.description))
             try disk.write(
                 release.body, to: publisher.directory.appending(entry.version.description).appending("release.json"))
@@ -143,8 +150,9 @@ public struct BucketPublisher: Sendable {
 
     private func send(_ index: inout CatalogIndex, _ publisher: Publisher, unless tag: String?) async throws {
         try publisher.write(&index)
-        guard let bytes = try DiskReader.contents(
-            of: publisher.directory.appending("index.json"), limit: CatalogIndex.limitBytes)
+        guard
+            let bytes = try DiskReader.contents(
+                of: publisher.directory.appending("index.json"), limit: CatalogIndex.limitBytes)
         else { throw Fault(.bug(detail: "the index was not written")) }
         try await uploader.send(
             bytes, to: "\(repository)/index.json", on: tag.map { .unchanged(entityTag: $0) } ?? .absent)

@@ -51,7 +51,10 @@ struct BucketUploader: Sendable {
 
     private func isThere(_ file: ReleaseFile, _ name: String) async throws -> Bool {
         do {
-            let answer = try await ask(name) { _ in } make: { try $0.head(access.key(name)) }
+            let answer = try await ask(name) { _ in
+            } make: {
+                try $0.head(access.key(name))
+            }
             let checksum = answer["x-amz-checksum-sha256"]
             return checksum == Data(file.sha256.bytes).base64EncodedString()
                 && answer["Content-Length"].flatMap { Int64($0) } ?? file.size == file.size
@@ -79,17 +82,27 @@ struct BucketUploader: Sendable {
     private func sendInParts(_ path: FilePath, _ file: ReleaseFile, to name: String) async throws {
         do {
             let key = access.key(name)
-            let begun = try await ask(name) { _ in } make: { try $0.beginUpload(key) }
+            let begun = try await ask(name) { _ in
+            } make: {
+                try $0.beginUpload(key)
+            }
             let upload: String
             do { upload = try Bucket.uploadID(parsing: begun.body) } catch { throw error.asFault(access.shown + name) }
             do {
                 let parts = try await parts(of: path, file, name, upload)
                 let (_, body) = try access.bucket().completeUpload(key, upload, parts)
-                let end = try await ask(name) { $0.body = body } make: { try $0.completeUpload(key, upload, parts).request }
+                let end = try await ask(name) {
+                    $0.body = body
+                } make: {
+                    try $0.completeUpload(key, upload, parts).request
+                }
                 // What fails late is told in a body after a good status.
                 if let error = try? ServiceError(status: end.status, parsing: end.body) { throw error }
             } catch {
-                _ = try? await ask(name) { _ in } make: { try $0.abortUpload(key, upload) }
+                _ = try? await ask(name) { _ in
+                } make: {
+                    try $0.abortUpload(key, upload)
+                }
                 throw error
             }
         } catch let error as ServiceError {
@@ -101,7 +114,9 @@ struct BucketUploader: Sendable {
         of path: FilePath, _ file: ReleaseFile, _ name: String, _ upload: String
     ) async throws -> [UploadedPart] {
         let size = max(Self.partBytes, file.size / Int64(Bucket.mostParts - 1) + 1)
-        let ranges = stride(from: Int64(0), to: file.size, by: Int64.Stride(size)).map { $0..<min($0 + size, file.size) }
+        let ranges = stride(from: Int64(0), to: file.size, by: Int64.Stride(size)).map {
+            $0..<min($0 + size, file.size)
+        }
         return try await withThrowingTaskGroup(of: UploadedPart.self) { group in
             var parts: [UploadedPart] = []
             for (index, range) in ranges.enumerated() {
@@ -128,7 +143,9 @@ struct BucketUploader: Sendable {
             bytes.withUnsafeBytes { hash.update($0) }
         }
         let digest = hash.digest()
-        let answer = try await ask(name) { $0.upload = WebClient.FileUpload(path: path, range: range) } make: {
+        let answer = try await ask(name) {
+            $0.upload = WebClient.FileUpload(path: path, range: range)
+        } make: {
             try $0.part(access.key(name), of: upload, number: number, sha256: digest.bytes)
         }
         return UploadedPart(number: number, entityTag: answer["ETag"] ?? "", sha256: digest.bytes)

@@ -17,7 +17,8 @@ struct BundleManifest {
                 version: release.version.description, licenses: release.license.map { [$0] }),
             files: ModelPackConfig.Files(
                 type: "layers",
-                diffIds: loose.map { "sha256:\($0.sha256)" } + archives.map { "sha256:\(diffIDs[$0.sha256] ?? $0.sha256)" }))
+                diffIds: loose.map { "sha256:\($0.sha256)" }
+                    + archives.map { "sha256:\(diffIDs[$0.sha256] ?? $0.sha256)" }))
         config = Array(try JSONFile.bytes(of: pack, pretty: false).dropLast())
         document = OCIDocument(
             schemaVersion: 2, mediaType: OCIName.manifest, artifactType: OCIName.modelPackManifest,
@@ -30,13 +31,15 @@ struct BundleManifest {
     private static func layer(_ file: ReleaseFile) -> OCIDescriptor {
         let path = file.path.description
         return OCIDescriptor(
-            mediaType: "\(OCIName.modelPack[0])\(kind(of: path)).v1.raw", digest: "sha256:\(file.sha256)", size: file.size,
+            mediaType: "\(OCIName.modelPack[0])\(kind(of: path)).v1.raw", digest: "sha256:\(file.sha256)",
+            size: file.size,
             annotations: [OCIName.modelPackPath[0]: path, OCIName.title: path])
     }
 
     private static func layer(_ archive: Archive) -> OCIDescriptor {
         OCIDescriptor(
-            mediaType: "\(OCIName.modelPack[0])weight.v1.\(archive.format.rawValue)", digest: "sha256:\(archive.sha256)",
+            mediaType: "\(OCIName.modelPack[0])weight.v1.\(archive.format.rawValue)",
+            digest: "sha256:\(archive.sha256)",
             size: archive.size)
     }
 

@@ -129,7 +129,8 @@ struct BundleWriter {
     private func documents(of contents: Contents) throws -> [(name: String, bytes: [UInt8])] {
         let index = OCIDocument(schemaVersion: 2, mediaType: OCIName.index, manifests: contents.manifests)
         return [
-            ("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)), ("index.json", try JSONFile.bytes(of: index)),
+            ("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8)),
+            ("index.json", try JSONFile.bytes(of: index)),
         ]
             + contents.documents.filter { contents.blobs[$0.key] == nil }
             .sorted { $0.key.description < $1.key.description }
@@ -138,7 +139,9 @@ struct BundleWriter {
 
     /// What a config says of an archive that is compressed: the digest of what is in it.
     private func uncompressedDigest(of archive: Archive) throws -> Digest {
-        guard archive.format != .tar, let source = ReadableFile(layout.blob(archive.sha256)) else { return archive.sha256 }
+        guard archive.format != .tar, let source = ReadableFile(layout.blob(archive.sha256)) else {
+            return archive.sha256
+        }
         var hash = StreamingHash()
         do {
             var decompressor = try Decompressor(archive.format == .tarGzip ? .gzip : .zstd)

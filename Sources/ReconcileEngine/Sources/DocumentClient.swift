@@ -15,6 +15,8 @@ struct DocumentClient: Sendable {
     enum Caching: Sendable {
         /// Nothing.
         case none
+        /// What was answered in the same pass: for pages, of which “unchanged” says nothing about the pages behind them.
+        case pass
         /// The whole answer, when its server says that it is unchanged.
         case validated
         /// The whole answer: its address stands for one content for ever.
@@ -69,9 +71,8 @@ struct DocumentClient: Sendable {
     private func keptOrAsked(
         _ request: WebClient.Request, limit: Int, _ caching: Caching, _ isRight: (Answer) -> Bool
     ) async throws -> Answer {
-        let entry = cache.entry(for: request.url)
-        let kept = entry.map { Answer(status: 200, headers: keptHeaders(request.url), body: $0.body) }
-            .flatMap { isRight($0) ? $0 : nil }
+        let entry = caching == .pass ? nil : cache.entry(for: request.url)
+        let kept = entry.map { Answer(status: 200, headers: [:], body: $0.body) }.flatMap { isRight($0) ? $0 : nil }
         if let kept, caching == .immutable { return kept }
         var question = request
         if kept != nil, let tag = entry?.tag { question.headers.append(("If-None-Match", tag)) }
@@ -81,25 +82,13 @@ struct DocumentClient: Sendable {
                 throw Fault(
                     .sourceInvalid(url: request.shown, detail: "it says “unchanged” without having been asked"))
             }
-            return Answer(status: 200, headers: answer.headers.merging(kept.headers) { new, _ in new }, body: kept.body)
+            return Answer(status: 200, headers: answer.headers, body: kept.body)
         }
-        if answer.status == 200, isRight(answer) {
+        if answer.status == 200, caching != .pass, isRight(answer) {
             cache.store(SourceCache.Entry(tag: answer["ETag"], body: answer.body), for: request.url)
-            if let link = answer["Link"] {
-                cache.store(SourceCache.Entry(tag: nil, body: Array(link.utf8)), for: Self.linkKey(request.url))
-            } else if cache.entry(for: Self.linkKey(request.url)) != nil {
-                _ = cache.forget(Self.linkKey(request.url))
-            }
         }
         return answer
     }
-
-    /// Where the next page is belongs to the body: an answer that says “unchanged” need not say it again (RFC 9110, 15.4.5).
-    private func keptHeaders(_ url: String) -> [String: String] {
-        cache.entry(for: Self.linkKey(url)).map { ["link": String(decoding: $0.body, as: UTF8.self)] } ?? [:]
-    }
-
-    private static func linkKey(_ url: String) -> String { "\(url)#link" }
 
     /// Forgets what was answered, because it turned out to be of no use.
     ///

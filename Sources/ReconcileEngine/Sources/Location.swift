@@ -46,7 +46,7 @@ package struct HeldBytes: Sendable, Hashable {
 package struct WebLocation: Sendable, Hashable {
     let url: String
     /// The address for people, without what may be secret.
-    let shown: String
+    var shown: String
     /// Sent as a bearer token.
     var token: SecretText?
     var allowsInsecure = false
@@ -82,7 +82,9 @@ package struct FileKnowledge: Sendable {
 
     /// Why a redirect does not lead to the file; `nil` when it may. A hub names the SHA-256 of large files in it.
     func objection(toLinked tag: String?) -> String? {
-        guard let digest, let tag = tag.map(GitBlobs.plain), let linked = Digest(tag), linked != digest else { return nil }
+        guard let digest, let tag = tag.map(GitBlobs.plain), let linked = Digest(tag), linked != digest else {
+            return nil
+        }
         return "it leads to other content than its tree names"
     }
 }

@@ -93,7 +93,7 @@ package struct Resolver: Sendable {
                 return try await resolve(question, from: source, origin, isRequired: isRequired)
             } catch let fault as Fault {
                 last = fault
-                guard case .sourceUnreachable = fault.kind else { break }
+                guard fault.isSilence else { break }
             }
         }
         return .unknown(last.about(desired.name))
@@ -103,7 +103,8 @@ package struct Resolver: Sendable {
         guard let release = entry.release(for: platform)?.knowing(question.observed.generations) else {
             let reason = AccessRefusal.platformMissing(
                 wanted: platform.description, available: entry.platforms?.keys.sorted() ?? [])
-            return .unknown(Fault(.sourceRefuses(url: "\(entry.source) in the lock", reason: reason), model: question.desired.name))
+            return .unknown(
+                Fault(.sourceRefuses(url: "\(entry.source) in the lock", reason: reason), model: question.desired.name))
         }
         return .candidates(
             [Candidate(version: entry.version, verdict: verdict(on: release), isLocked: true)], listed: nil)
@@ -232,5 +233,15 @@ extension Release {
             version: version, origin: origin, revision: revision, channel: channel, publishedAt: publishedAt,
             priority: priority, changelog: changelog, license: license, requires: requires, include: selection.texts,
             files: chosen, archives: archives ?? [], contentDigest: Hashing.digest(of: text))
+    }
+}
+
+extension Fault {
+    /// Whether a source said nothing: it does not answer, or cannot be asked.
+    fileprivate var isSilence: Bool {
+        switch kind {
+        case .sourceUnreachable, .secretMissing, .sourceRefuses(_, .offline): true
+        default: false
+        }
     }
 }

@@ -124,8 +124,9 @@ package struct WebClient: Sendable {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
         var target = first
-        var mayRenew = request.authorizer != nil
-        for _ in 0..<11 {
+        // Requests beside this one may use up what was renewed.
+        var renewals = request.authorizer == nil ? 0 : 5
+        for _ in 0..<(10 + renewals) {
             let isTrusted = WebAddress.haveSameOrigin(first, target)
             guard isTrusted || (request.body == nil && request.upload == nil) else {
                 throw Fault(
@@ -134,14 +135,16 @@ package struct WebClient: Sendable {
             }
             let headers = try await headers(of: request, at: target.absoluteString)
             let response = try await execute(request, at: target, headers)
-            if [401, 403].contains(response.status), mayRenew, isTrusted,
+            if [401, 403].contains(response.status), renewals > 0, isTrusted,
                 try await request.authorizer?.renew(
                     after: response.header("WWW-Authenticate"), refused: headers.first(name: "Authorization")) == true
             {
-                mayRenew = false
+                renewals -= 1
                 continue
             }
-            guard request.followsRedirects, Self.redirects.contains(response.status), let location = response.header("Location") else {
+            guard request.followsRedirects, Self.redirects.contains(response.status),
+                let location = response.header("Location")
+            else {
                 return response
             }
             if let objection = request.knowledge?.objection(toLinked: response.header("X-Linked-Etag")) {

@@ -17,7 +17,7 @@ extension Wording {
         case .credentialsInvalid:
             return Message(
                 summary: "\(url) says that the token or login is not valid: it may have expired or been revoked.",
-                state: "\(stays) Replace it where the source's “token” or your login is kept.")
+                state: "\(stays) Replace the token, the login or the keys where they are kept.")
         case .credentialsLackScope:
             return Message(
                 summary: "\(url) may not be read with this token or login.",
@@ -25,7 +25,9 @@ extension Wording {
         case .credentialsNeeded:
             return Message(
                 summary: "\(url) needs a login, and there is none.",
-                state: "\(stays) Name one on the source, token: { env: NAME }, or log in as usual (docker login, hf auth login, aws configure).")
+                state:
+                    "\(stays) Name one on the source, token: { env: NAME }, or log in as usual (docker login, hf auth login, aws configure)."
+            )
         case .foreignLogin(let host):
             return Message(
                 summary: "\(url) wants its login sent to \(host), which is not of the registry's domain.",
@@ -34,7 +36,8 @@ extension Wording {
             return Message(summary: "\(url) was taken down: \(detail)", state: stays)
         case .revisionMissing(let revision):
             return Message(
-                summary: "\(url) is there, but it has no revision “\(revision)”.", state: "\(stays) Check the name of the branch, tag or commit.")
+                summary: "\(url) is there, but it has no revision “\(revision)”.",
+                state: "\(stays) Check the name of the branch, tag or commit.")
         case .platformMissing(let wanted, let available):
             let there = available.isEmpty ? "it names no other" : "there are: \(available.joined(separator: ", "))"
             return Message(summary: "\(url) has nothing for \(wanted); \(there).", state: stays)

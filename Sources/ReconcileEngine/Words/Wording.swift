@@ -89,8 +89,7 @@ package enum Wording {
         case .sourceUnreachable(let url, let detail):
             return Message(
                 summary: "\(url) does not answer: \(detail).",
-                state: fault.model == nil
-                    ? "What is active stays as it is." : "“\(name)” stays as it is; the next pass asks again.")
+                state: fault.model == nil ? stays : "“\(name)” stays as it is; the next pass asks again.")
         case .sourceLacks(let url):
             return Message(summary: "\(url) is not there, or may not be read.", state: stays)
         case .sourceRefuses(let url, let reason): return message(for: reason, url, fault.model)
@@ -263,7 +262,10 @@ package enum Wording {
                 "needs \(repository) \(needed), " + (found.map { "which is at \($0)" } ?? "which is not installed"), nil
             )
         case .license(let found):
-            return (found.map { "its licence, \($0.printable), is not one of those that are allowed" } ?? "it names no licence, and some are asked for", nil)
+            return (
+                found.map { "its licence, \($0.printable), is not one of those that are allowed" }
+                    ?? "it names no licence, and some are asked for", nil
+            )
         case .tooYoung(let until): return ("too young until \(until.minute)", nil)
         case .ageUnknown:
             return ("of unknown age, and minimumAge is set", "reconcile approve \(model)")

@@ -11,12 +11,19 @@ struct HandOverRecord: Codable, Sendable {
     var declared: Digest
     /// The directory of the generation.
     var generation: String
+    /// Whose form it is, where, and under which name: enough to take it back when nothing declares it any more.
+    var form: Form
+    var root: String
+    var name: String
     /// What must be there as long as this is true.
     var places: [String]
     /// The integer versions of a Triton repository that were made here, by number, with their generations.
     var versions: [Int: String]?
     /// The snapshots of a Hugging Face cache that were made here, by commit, with their generations.
     var snapshots: [String: String]?
+
+    /// Whose form it is.
+    enum Form: String, Codable, Sendable { case huggingfaceCache, triton, ollama }
 
     /// Reads a record; one that cannot be read is as good as none.
     static func read(_ path: FilePath) -> HandOverRecord? {

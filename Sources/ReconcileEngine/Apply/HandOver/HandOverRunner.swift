@@ -30,39 +30,85 @@ struct HandOverRunner: Sendable {
         }
         let subject = Subject(
             model: model, directory: directory, release: release, path: layout.generation(model, directory))
+        let form = handOver.recorded(for: release, model)
         var record =
             HandOverRecord.read(layout.handOver(model))
-            ?? HandOverRecord(declared: handOver.digest, generation: directory, places: [])
-        if record.declared != handOver.digest { (record.versions, record.snapshots) = (nil, nil) }
+            ?? HandOverRecord(
+                declared: handOver.digest, generation: directory, form: form.form, root: handOver.directory,
+                name: form.name, places: [])
+        if record.declared != handOver.digest {
+            // What was declared before is taken back, unless it is the same place.
+            if (record.root, record.name) != (handOver.directory, form.name) { try withdraw(model) }
+            (record.versions, record.snapshots) = (nil, nil)
+        }
         (record.declared, record.generation) = (handOver.digest, directory)
+        (record.form, record.root, record.name) = (form.form, handOver.directory, form.name)
         let root = FilePath(handOver.directory)
-        let kept = Set(try reader.generationDirectories(of: model))
         var answer = HookRunner.Answer.works
         switch handOver.form {
-        case .huggingfaceCache(let repository):
-            let cache = HubCachePublisher(root: root, repository: repository ?? release.origin.repository)
-            try cache.publish(subject, &record, kept: kept)
+        case .huggingfaceCache:
+            let kept = Set(try reader.generationDirectories(of: model))
+            try await HubCachePublisher(root: root, repository: form.name).publish(subject, &record, kept: kept)
         case .triton(let file, let server, let seconds):
             let publisher = TritonPublisher(root: root, file: file)
-            let number = try publisher.publish(subject, &record)
+            let number = try await publisher.publish(subject, &record)
             // It is written down before the server is asked: the next number must be higher, whatever comes of it.
             try write(record, model)
             if let server {
-                answer = try await TritonServer(address: server, model: publisher.name, seconds: seconds).load(number)
+                answer = try await TritonServer(address: server, model: form.name, seconds: seconds).load(number)
             }
             if answer == .works { try publisher.sweep(&record, keeping: number) }
-        case .ollama(let file, let name):
-            try OllamaPublisher(root: root, file: file, name: name ?? model.description.lowercased()).publish(
-                subject, &record)
+        case .ollama(let file, _):
+            try await OllamaPublisher(root: root, file: file, name: form.name).publish(subject, &record)
         }
         try write(record, model)
         return answer
+    }
+
+    /// Takes back what was handed over, when nothing is active any more. What somebody else has put in its place stays.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func withdraw(_ model: ModelName) throws {
+        guard var record = HandOverRecord.read(layout.handOver(model)) else { return }
+        let root = FilePath(record.root)
+        switch record.form {
+        case .huggingfaceCache: try HubCachePublisher(root: root, repository: record.name).withdraw(&record)
+        case .triton: try TritonPublisher(root: root, file: nil).withdraw(record)
+        case .ollama: try OllamaPublisher(root: root, file: nil, name: record.name).withdraw(record)
+        }
+        try disk.remove(layout.handOver(model))
+    }
+
+    /// Gives a place a file of a generation, unless it has it already. What is there is believed when it is the same file, or
+    /// when its bytes are the right ones; a length alone says nothing.
+    ///
+    /// - Throws: ``Fault`` of kind `system`; what was there is then still there.
+    static func place(_ file: ReleaseFile, of subject: Subject, at target: FilePath) async throws {
+        let source = subject.path.pushing(FilePath(file.path.description))
+        if let there = DiskReader.entry(at: target), there.kind == .file, there.size == file.size {
+            if let own = DiskReader.entry(at: source), own.isSameFile(as: there) { return }
+            if try await Hashing.digest(ofFile: target).digest == file.sha256 { return }
+        }
+        let disk = Disk()
+        try disk.makeDirectory(target.removingLastComponent())
+        try disk.replace(target, withBlob: source)
     }
 
     private func write(_ record: HandOverRecord, _ model: ModelName) throws {
         let path = layout.handOver(model)
         try disk.makeDirectory(path.removingLastComponent())
         try disk.write(JSONFile.bytes(of: record), to: path)
+    }
+}
+
+extension HandOver {
+    /// Whose form it is, and under which name.
+    fileprivate func recorded(for release: Release, _ model: ModelName) -> (form: HandOverRecord.Form, name: String) {
+        switch form {
+        case .huggingfaceCache(let repository): (.huggingfaceCache, repository ?? release.origin.repository)
+        case .triton: (.triton, FilePath(directory).lastComponent?.string ?? "")
+        case .ollama(_, let name): (.ollama, name ?? model.description.lowercased())
+        }
     }
 }
 
@@ -73,7 +119,8 @@ extension Release {
     func file(_ named: ReleasePath?, endingWith endings: [String], for program: String) throws -> ReleaseFile {
         if let named {
             guard let file = files.first(where: { $0.path == named }) else {
-                throw Fault(.unusable(what: "“\(named)”", detail: "\(version) has no such file to hand over to \(program)"))
+                throw Fault(
+                    .unusable(what: "“\(named)”", detail: "\(version) has no such file to hand over to \(program)"))
             }
             return file
         }

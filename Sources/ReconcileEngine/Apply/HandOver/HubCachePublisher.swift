@@ -22,13 +22,11 @@ struct HubCachePublisher {
     ///
     /// - Parameter kept: The generations that the store has; snapshots of others that were made here go.
     /// - Throws: ``Fault`` of kind `system`; what is active in the cache is then what it was.
-    func publish(_ subject: HandOverRunner.Subject, _ record: inout HandOverRecord, kept: Set<String>) throws {
+    func publish(_ subject: HandOverRunner.Subject, _ record: inout HandOverRecord, kept: Set<String>) async throws {
         let commit = Self.commit(of: subject.release)
         for file in subject.release.files {
             let blob = folder.appending("blobs").appending(file.sha256.description)
-            if DiskReader.entry(at: blob)?.size == file.size { continue }
-            try disk.makeDirectory(blob.removingLastComponent())
-            try disk.replace(blob, withBlob: subject.path.pushing(FilePath(file.path.description)))
+            try await HandOverRunner.place(file, of: subject, at: blob)
         }
         let snapshot = folder.appending("snapshots").appending(commit)
         for file in subject.release.files {
@@ -41,10 +39,23 @@ struct HubCachePublisher {
         }
         let ref = folder.appending("refs").appending("main")
         try disk.makeDirectory(ref.removingLastComponent())
-        if try DiskReader.contents(of: ref, limit: 256) != Array(commit.utf8) { try disk.write(Array(commit.utf8), to: ref) }
+        if try DiskReader.contents(of: ref, limit: 256) != Array(commit.utf8) {
+            try disk.write(Array(commit.utf8), to: ref)
+        }
         record.snapshots = (record.snapshots ?? [:]).merging([commit: subject.directory]) { $1 }
-        record.places = [ref.string] + subject.release.files.map { snapshot.pushing(FilePath($0.path.description)).string }
+        record.places =
+            [ref.string] + subject.release.files.map { snapshot.pushing(FilePath($0.path.description)).string }
         try sweep(&record, kept: kept.union([subject.directory]), active: commit)
+    }
+
+    /// Takes back what is active, if it is ours, and all snapshots that were made here.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func withdraw(_ record: inout HandOverRecord) throws {
+        let ref = folder.appending("refs").appending("main")
+        let active = try DiskReader.contents(of: ref, limit: 256).map { String(decoding: $0, as: UTF8.self) }
+        if let active, record.snapshots?[active] != nil { try disk.remove(ref) }
+        try sweep(&record, kept: [], active: nil)
     }
 
     /// The commit of a hub, else as many digits of the content digest: readers only compare them.
@@ -53,7 +64,7 @@ struct HubCachePublisher {
     }
 
     /// Takes away the snapshots that were made here and whose generations are gone, with the blobs that nothing links to.
-    private func sweep(_ record: inout HandOverRecord, kept: Set<String>, active: String) throws {
+    private func sweep(_ record: inout HandOverRecord, kept: Set<String>, active: String?) throws {
         let gone = (record.snapshots ?? [:]).filter { $0.key != active && !kept.contains($0.value) }.map(\.key)
         guard !gone.isEmpty else { return }
         let snapshots = folder.appending("snapshots")

@@ -42,13 +42,10 @@ struct OllamaPublisher {
     /// Publishes: the content, then the config, then in one step the manifest.
     ///
     /// - Throws: ``Fault`` of kind `unusable` when there is not one GGUF file, or `system`; what is active is then what it was.
-    func publish(_ subject: HandOverRunner.Subject, _ record: inout HandOverRecord) throws {
+    func publish(_ subject: HandOverRunner.Subject, _ record: inout HandOverRecord) async throws {
         let weights = try subject.release.file(file, endingWith: [".gguf"], for: "Ollama")
         let blob = place(of: weights.sha256)
-        if DiskReader.entry(at: blob)?.size != weights.size {
-            try disk.makeDirectory(blob.removingLastComponent())
-            try disk.replace(blob, withBlob: subject.path.pushing(FilePath(weights.path.description)))
-        }
+        try await HandOverRunner.place(weights, of: subject, at: blob)
         let platform = Platform.target
         let config = Array(
             try JSONFile.bytes(
@@ -73,6 +70,37 @@ struct OllamaPublisher {
         record.places = [manifest.string, blob.string]
     }
 
+    /// Takes the manifest away if it names what was handed over, and with it that content.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func withdraw(_ record: HandOverRecord) throws {
+        let (manifest, blob) = (try manifestPath(), record.places.last.map { FilePath($0) })
+        guard let blob, let name = blob.lastComponent?.string,
+            let text = try DiskReader.contents(of: manifest, limit: 1 << 20).map({ String(decoding: $0, as: UTF8.self) }
+            ),
+            text.contains(name.replacing("sha256-", with: "sha256:"))
+        else { return }
+        try disk.remove(manifest)
+        // Another manifest may name the same content.
+        if !(try isUsed(name.replacing("sha256-", with: "sha256:"), below: root.appending("manifests"))) {
+            try disk.remove(blob)
+        }
+    }
+
+    private func isUsed(_ digest: String, below directory: FilePath) throws -> Bool {
+        for name in try DiskReader.names(in: directory) {
+            let path = directory.appending(name)
+            if DiskReader.entry(at: path)?.kind == .directory {
+                if try isUsed(digest, below: path) { return true }
+            } else if let bytes = try? DiskReader.contents(of: path, limit: 1 << 20),
+                String(decoding: bytes, as: UTF8.self).contains(digest)
+            {
+                return true
+            }
+        }
+        return false
+    }
+
     private func place(of digest: Digest) -> FilePath { root.appending("blobs").appending("sha256-\(digest)") }
 
     private func writeIfOther(_ bytes: [UInt8], to path: FilePath) throws {
@@ -85,9 +113,12 @@ struct OllamaPublisher {
         let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let names = (parts.first ?? "").split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let tag = parts.count > 1 ? parts[1] : "latest"
-        guard (1...2).contains(names.count), names.allSatisfy({ isPlainName($0, limit: 80) }), isPlainName(tag, limit: 80)
+        guard (1...2).contains(names.count), names.allSatisfy({ isPlainName($0, limit: 80) }),
+            isPlainName(tag, limit: 80)
         else { throw Fault(.unusable(what: "“\(name.printable)”", detail: "Ollama names models like acme/vad:6.2")) }
         return root.pushing(
-            FilePath("manifests/registry.ollama.ai/\(names.count == 2 ? names[0] : "library")/\(names[names.count - 1])/\(tag)"))
+            FilePath(
+                "manifests/registry.ollama.ai/\(names.count == 2 ? names[0] : "library")/\(names[names.count - 1])/\(tag)"
+            ))
     }
 }

@@ -19,27 +19,25 @@ struct TritonPublisher {
 
     init(root: FilePath, file: ReleasePath?) { (self.root, self.file) = (root, file) }
 
-    /// The model's name on the server.
-    var name: String { root.lastComponent?.string ?? "" }
-
     /// Puts the file there, unless its generation is the highest version already.
     ///
     /// - Returns: The number.
     /// - Throws: ``Fault`` of kind `unusable` or `system`; what is served is then what it was.
-    func publish(_ subject: HandOverRunner.Subject, _ record: inout HandOverRecord) throws -> Int {
+    func publish(_ subject: HandOverRunner.Subject, _ record: inout HandOverRecord) async throws -> Int {
         let source = try subject.release.file(file, endingWith: Self.endings, for: "Triton")
         let present = try DiskReader.names(in: root).compactMap { Int($0) }.filter { $0 > 0 }
         var made = record.versions ?? [:]
         let highest = max(present.max() ?? 0, made.keys.max() ?? 0)
         let name = source.path.components.last.map(String.init) ?? "model"
         let target = "model\(name.lastIndex(of: ".").map { String(name[$0...]) } ?? "")"
-        if made[highest] == subject.directory,
-            DiskReader.entry(at: root.appending("\(highest)").appending(target))?.size == source.size
-        {
+        if made[highest] == subject.directory, DiskReader.entry(at: root.appending("\(highest)")) != nil {
+            try await HandOverRunner.place(source, of: subject, at: root.appending("\(highest)").appending(target))
             record.places = [root.appending("\(highest)").appending(target).string]
             return highest
         }
-        guard highest < Int.max else { throw Fault(.unusable(what: root.string, detail: "its versions have no successor")) }
+        guard highest < Int.max else {
+            throw Fault(.unusable(what: root.string, detail: "its versions have no successor"))
+        }
         let number = highest + 1
         let temporary = root.appending(".reconcile-\(number)")
         try disk.removeTree(temporary)
@@ -51,6 +49,13 @@ struct TritonPublisher {
         record.versions = made
         record.places = [root.appending("\(number)").appending(target).string]
         return number
+    }
+
+    /// Takes away all versions that were made here.
+    ///
+    /// - Throws: ``Fault`` of kind `system`.
+    func withdraw(_ record: HandOverRecord) throws {
+        for number in (record.versions ?? [:]).keys.sorted() { try disk.removeTree(root.appending("\(number)")) }
     }
 
     /// Takes away the versions that were made here, except the newest and the one before it. The server is done with loading.

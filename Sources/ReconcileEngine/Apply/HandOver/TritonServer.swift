@@ -34,7 +34,8 @@ struct TritonServer: Sendable {
             return .timedOut("Triton has not made version \(number) ready within \(seconds) s")
         } catch let fault as Fault {
             switch fault.kind {
-            case .sourceUnreachable(_, WebClient.timedOut): return .timedOut("Triton does not answer within \(seconds) s")
+            case .sourceUnreachable(_, WebClient.timedOut):
+                return .timedOut("Triton does not answer within \(seconds) s")
             case .sourceUnreachable(_, let detail): return .undecided("Triton: \(detail)")
             case .secretMissing(let name): return .undecided("\(name) is not set")
             default: return .undecided("\(fault.kind)")
@@ -45,12 +46,14 @@ struct TritonServer: Sendable {
     /// What the index says of a version; `nil` while it is loading.
     private func state(of number: Int) async throws -> HookRunner.Answer? {
         let index = try await ask("POST", "/v2/repository/index", body: "{}")
-        guard index.status == 200, let states = try? JSONFile.value([State].self, from: index.body, name: "the index") else {
+        guard index.status == 200, let states = try? JSONFile.value([State].self, from: index.body, name: "the index")
+        else {
             return .broken("Triton's index cannot be read: HTTP \(index.status)")
         }
         let mine = states.filter { $0.name == model }
         guard let one = mine.first(where: { $0.version == String(number) }) else {
-            return mine.contains { $0.state == "LOADING" } ? nil : .broken("Triton does not know version \(number) of “\(model)”")
+            return mine.contains { $0.state == "LOADING" }
+                ? nil : .broken("Triton does not know version \(number) of “\(model)”")
         }
         switch one.state {
         case "READY":
@@ -61,9 +64,11 @@ struct TritonServer: Sendable {
         }
     }
 
-    private func ask(_ method: String, _ path: String, body: String? = nil) async throws -> (status: Int, body: [UInt8]) {
+    private func ask(_ method: String, _ path: String, body: String? = nil) async throws -> (status: Int, body: [UInt8])
+    {
         let base = try Environment.reveal(address)
-        var request = WebClient.Request(url: (base.hasSuffix("/") ? String(base.dropLast()) : base) + path, shown: "Triton")
+        var request = WebClient.Request(
+            url: (base.hasSuffix("/") ? String(base.dropLast()) : base) + path, shown: "Triton")
         (request.method, request.body, request.timeoutSeconds, request.allowsInsecure) = (method, body, seconds, true)
         let response = try await WebClient.shared.send(request)
         do {
@@ -76,7 +81,9 @@ struct TritonServer: Sendable {
 
     private static func words(_ body: [UInt8]) -> String {
         struct Refusal: Decodable { let error: String }
-        let text = (try? JSONFile.value(Refusal.self, from: body, name: ""))?.error ?? String(decoding: body.prefix(300), as: UTF8.self)
+        let text =
+            (try? JSONFile.value(Refusal.self, from: body, name: ""))?.error
+            ?? String(decoding: body.prefix(300), as: UTF8.self)
         return text.prefix(300).printable
     }
 }

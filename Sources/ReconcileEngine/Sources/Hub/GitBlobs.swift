@@ -54,7 +54,8 @@ final class GitBlobs: Sendable {
         }
         guard size <= Self.longest else {
             throw Fault(
-                .sourceInvalid(url: location.shown, detail: "\(size) bytes without a SHA-256 are too many to be read for one"))
+                .sourceInvalid(
+                    url: location.shown, detail: "\(size) bytes without a SHA-256 are too many to be read for one"))
         }
         let digest = try await read(size: size, oid: oid, at: location)
         cache.store(SourceCache.Entry(tag: nil, body: Array(digest.description.utf8)), for: key)

@@ -36,7 +36,8 @@ struct HubAccess: Sendable {
     private static func ambientToken(_ value: (String) -> String?) -> SecretText? {
         for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] where value(name) != nil { return .environment(name: name) }
         let home = value("HOME") ?? ""
-        let folder = value("HF_HOME") ?? value("XDG_CACHE_HOME").map { "\($0)/huggingface" } ?? "\(home)/.cache/huggingface"
+        let folder =
+            value("HF_HOME") ?? value("XDG_CACHE_HOME").map { "\($0)/huggingface" } ?? "\(home)/.cache/huggingface"
         let path = value("HF_TOKEN_PATH") ?? "\(folder)/token"
         return DiskReader.entry(at: FilePath(path))?.kind == .file ? .file(path: path) : nil
     }

@@ -40,7 +40,7 @@ struct HubClient: Sendable {
             guard seen.insert(location.url).inserted, seen.count <= Self.pageLimit else {
                 throw Fault(.sourceInvalid(url: first.shown, detail: "its pages have no end"))
             }
-            let page = try await get([HubEntry].self, at: location, of: repository, caching: .validated)
+            let page = try await get([HubEntry].self, at: location, of: repository, caching: .pass)
             entries += page.value
             next = try page.answer["Link"].flatMap(Links.next).map { try continuation($0, from: location) }
         }
@@ -87,7 +87,8 @@ struct HubClient: Sendable {
     private func files(_ entries: [HubEntry], _ shown: String) throws -> [HubFile] {
         try entries.filter { $0.type == "file" }.map { entry in
             guard let path = ReleasePath(entry.path) else {
-                throw Fault(.sourceInvalid(url: shown, detail: "“\(entry.path.prefix(80).printable)” is not a safe path"))
+                throw Fault(
+                    .sourceInvalid(url: shown, detail: "“\(entry.path.prefix(80).printable)” is not a safe path"))
             }
             if let large = entry.lfs {
                 guard let digest = Digest(large.oid), large.size >= 0 else {

@@ -57,7 +57,9 @@ struct HubSource: ModelSource {
     ) async throws -> Release {
         let commit = listing.revision
         let card = try await client.revision(commit, of: repository)
-        guard card.sha == commit else { throw invalid(repository, "it answers for \(card.sha.prefix(12).printable) when asked for \(commit)") }
+        guard card.sha == commit else {
+            throw invalid(repository, "it answers for \(card.sha.prefix(12).printable) when asked for \(commit)")
+        }
         let all = try await client.tree(of: commit, in: repository)
         guard !all.isEmpty else { throw invalid(repository, "\(commit.prefix(12)) has no files") }
         let files = all.filter { selection.matches($0.path) }
@@ -89,7 +91,8 @@ struct HubSource: ModelSource {
         Version(tag) ?? (tag.first == "v" || tag.first == "V" ? Version(String(tag.dropFirst())) : nil)
     }
 
-    private func withHashes(_ files: [HubFile], of commit: String, in repository: String) async throws -> [ReleaseFile] {
+    private func withHashes(_ files: [HubFile], of commit: String, in repository: String) async throws -> [ReleaseFile]
+    {
         try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
             var known: [ReleaseFile] = []
             for (index, file) in files.enumerated() {
@@ -110,7 +113,8 @@ struct HubSource: ModelSource {
 
     private func checked(_ commit: String, of revision: String, _ repository: String) throws -> String {
         guard commit.utf8.count == 40, commit.utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) }) else {
-            throw invalid(repository, "“\(revision.printable)” leads to “\(commit.prefix(60).printable)”, which is not a commit")
+            throw invalid(
+                repository, "“\(revision.printable)” leads to “\(commit.prefix(60).printable)”, which is not a commit")
         }
         return commit
     }

@@ -74,7 +74,9 @@ final class ImageLayoutTransport: OCITransport {
 
     private func blob(_ digest: Digest, limit: Int) throws -> [UInt8] {
         let bytes = try read("blobs/sha256/\(digest)", members: try open().members, limit: limit)
-        guard Hashing.digest(of: bytes) == digest else { throw invalid("the bytes of blob \(digest.short)… are not its own") }
+        guard Hashing.digest(of: bytes) == digest else {
+            throw invalid("the bytes of blob \(digest.short)… are not its own")
+        }
         return bytes
     }
 

@@ -24,7 +24,8 @@ struct ModelManifest: Sendable {
         var archives: [Archive] = []
         for layer in layers {
             guard let digest = layer.sha256 else {
-                throw Unusable(detail: "a layer is named by “\(layer.digest.prefix(40).printable)”, and only sha256 is known")
+                throw Unusable(
+                    detail: "a layer is named by “\(layer.digest.prefix(40).printable)”, and only sha256 is known")
             }
             guard layer.size >= 0 else { throw Unusable(detail: "the size of a layer is negative") }
             switch try Self.content(of: layer) {
@@ -40,7 +41,8 @@ struct ModelManifest: Sendable {
         (self.files, self.archives) = (files, archives)
         annotations = document.annotations ?? [:]
         config = document.config.flatMap { config in
-            (OCIName.modelPack + [OCIName.modelKit]).contains { config.mediaType?.hasPrefix($0) ?? false } ? config : nil
+            (OCIName.modelPack + [OCIName.modelKit]).contains { config.mediaType?.hasPrefix($0) ?? false }
+                ? config : nil
         }
     }
 
@@ -55,7 +57,8 @@ struct ModelManifest: Sendable {
         if let format = try packing(type, notes) { return .archive(format) }
         let name = OCIName.modelPackPath.lazy.compactMap { notes[$0] }.first ?? notes[OCIName.title]
         guard let name else {
-            throw Unusable(detail: "a layer of type “\(type.prefix(80).printable)” says neither its name nor how it is packed")
+            throw Unusable(
+                detail: "a layer of type “\(type.prefix(80).printable)” says neither its name nor how it is packed")
         }
         guard let path = ReleasePath(name.hasPrefix("./") ? String(name.dropFirst(2)) : name) else {
             throw Unusable(detail: "“\(name.prefix(80).printable)” is not a safe path")
@@ -70,10 +73,13 @@ struct ModelManifest: Sendable {
             if format == "raw" { return nil }
             return try known(format, type)
         }
-        if type.hasPrefix(OCIName.modelKit) { return try known(type.split(separator: ".").last.map(String.init) ?? "", type) }
+        if type.hasPrefix(OCIName.modelKit) {
+            return try known(type.split(separator: ".").last.map(String.init) ?? "", type)
+        }
         // One of both tools that push directories says so, the other one only by the type.
         let title = notes[OCIName.title] ?? ""
-        let isFolder = type == OCIName.packedLayer && !title.isEmpty && ![".gz", ".tgz"].contains { title.hasSuffix($0) }
+        let isFolder =
+            type == OCIName.packedLayer && !title.isEmpty && ![".gz", ".tgz"].contains { title.hasSuffix($0) }
         guard notes[OCIName.orasUnpack] == "true" || isFolder else { return nil }
         return type.hasSuffix("zstd") ? .tarZstd : type.hasSuffix("gzip") || type.isEmpty ? .tarGzip : .tar
     }
@@ -88,6 +94,7 @@ struct ModelManifest: Sendable {
     private static func emptiness(_ document: OCIDocument) -> String {
         let isKit = document.config?.mediaType?.hasPrefix(OCIName.modelKit) ?? false
         return isKit
-            ? "it has no layers; a ModelKit that refers to another one must be replaced by that one" : "it has no layers"
+            ? "it has no layers; a ModelKit that refers to another one must be replaced by that one"
+            : "it has no layers"
     }
 }

@@ -52,7 +52,8 @@ struct OCISource: ModelSource {
         if case .tag(let tag) = reference { remember(tag, digest, repository) }
         let address = digest
         if let manifests = document.manifests {
-            (document, digest) = try await self.document(.digest(try choose(manifests, platform, repository)), repository)
+            (document, digest) = try await self.document(
+                .digest(try choose(manifests, platform, repository)), repository)
         }
         let manifest: ModelManifest
         do throws(ModelManifest.Unusable) {
@@ -60,11 +61,16 @@ struct OCISource: ModelSource {
         } catch {
             throw invalid(repository, error.detail)
         }
-        return try release(listing, address, manifest, try await config(of: manifest, repository), repository, selection)
+        return try release(
+            listing, address, manifest, try await config(of: manifest, repository), repository, selection)
     }
 
     func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
-        try transport.locations(of: file.sha256, in: release.origin.repository)
+        try transport.locations(of: file.sha256, in: release.origin.repository).map { location in
+            guard case .web(var place) = location else { return location }
+            place.shown += " (\(file.path))"
+            return .web(place)
+        }
     }
 
     // MARK: Versions
@@ -75,7 +81,9 @@ struct OCISource: ModelSource {
         let names = Set(tags.map { Self.plain($0.name) })
         var found: [Version: OCITag] = [:]
         for tag in tags.sorted(by: { $0.name < $1.name }) {
-            guard let version = Version(Self.plain(tag.name)), !Self.isMoving(Self.plain(tag.name), names) else { continue }
+            guard let version = Version(Self.plain(tag.name)), !Self.isMoving(Self.plain(tag.name), names) else {
+                continue
+            }
             if let other = found[version] {
                 guard try await digest(of: other, repository) == digest(of: tag, repository) else {
                     throw invalid(repository, "its tags “\(other.name)” and “\(tag.name)” are the same version")
@@ -117,7 +125,9 @@ struct OCISource: ModelSource {
 
     // MARK: Manifests
 
-    private func document(_ reference: OCIReference, _ repository: String) async throws -> (document: OCIDocument, Digest) {
+    private func document(_ reference: OCIReference, _ repository: String) async throws -> (
+        document: OCIDocument, Digest
+    ) {
         let bytes = try await transport.manifest(reference, in: repository)
         let digest = Hashing.digest(of: bytes)
         if case .digest(let asked) = reference, asked != digest {

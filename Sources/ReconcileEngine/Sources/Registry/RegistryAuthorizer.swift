@@ -84,7 +84,8 @@ final class RegistryAuthorizer: RequestAuthorizer {
     }
 
     private func token(_ realm: String, _ service: String?, _ scope: String) async throws -> (String, seconds: Int64) {
-        guard var parts = URLComponents(string: realm), let place = URL(string: realm), WebAddress.canBeAsked(place) else {
+        guard var parts = URLComponents(string: realm), let place = URL(string: realm), WebAddress.canBeAsked(place)
+        else {
             throw Fault(.sourceInvalid(url: address.shown, detail: "it names no usable place for tokens"))
         }
         var query = parts.queryItems ?? []
@@ -108,7 +109,8 @@ final class RegistryAuthorizer: RequestAuthorizer {
             throw Fault(.sourceRefuses(url: address.shown, reason: reason))
         }
         let given = try JSONFile.published(Token.self, from: answer.body, at: request.shown)
-        guard let token = given.token ?? given.accessToken, token.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F })
+        guard let token = given.token ?? given.accessToken,
+            token.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value < 0x7F })
         else { throw Fault(.sourceInvalid(url: request.shown, detail: "it gives no token")) }
         return (token, min(max(given.expiresIn ?? 60, 1), 86_400))
     }

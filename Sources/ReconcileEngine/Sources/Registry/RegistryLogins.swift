@@ -9,7 +9,9 @@ final class RegistryLogins: Sendable {
     /// A user and a password, or a token in the place of both.
     struct Login: Sendable, Hashable {
         let basic: String
-        init(user: String, password: String) { basic = "Basic " + Data("\(user):\(password)".utf8).base64EncodedString() }
+        init(user: String, password: String) {
+            basic = "Basic " + Data("\(user):\(password)".utf8).base64EncodedString()
+        }
         init(encoded: String) { basic = "Basic \(encoded)" }
     }
 
@@ -70,7 +72,9 @@ final class RegistryLogins: Sendable {
 
     private func entry(for host: String) -> Login? {
         for name in Self.names(of: host) {
-            guard let auth = config?.auths?[name]?.auth, !auth.isEmpty, Data(base64Encoded: auth) != nil else { continue }
+            guard let auth = config?.auths?[name]?.auth, !auth.isEmpty, Data(base64Encoded: auth) != nil else {
+                continue
+            }
             return Login(encoded: auth)
         }
         return nil

@@ -70,7 +70,7 @@ final class RegistryTransport: OCITransport {
         }
         let type = answer["Content-Type"].map { $0.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces) }
         if let type, let own = document.mediaType, OCIName.accepted.contains(type), type != own {
-            return "its manifest is sent as \(type.printable) and says that it is \(own.prefix(80).printable)"
+            return "its manifest is sent as type \(type.printable) and says that it is \(own.prefix(80).printable)"
         }
         return nil
     }
@@ -94,7 +94,8 @@ final class RegistryTransport: OCITransport {
         return [
             .web(
                 WebLocation(
-                    url: place.url, shown: "\(place.shown)@sha256:\(digest.short)…", allowsInsecure: place.allowsInsecure,
+                    url: place.url, shown: "\(place.shown)@sha256:\(digest.short)…",
+                    allowsInsecure: place.allowsInsecure,
                     authorizer: place.authorizer))
         ]
     }
@@ -140,7 +141,7 @@ final class RegistryTransport: OCITransport {
 
     private func get(_ location: WebLocation, in repository: String) async throws -> DocumentClient.Answer {
         let answer = try await documents.answer(
-            to: location.request, limit: OCILimit.manifestBytes, caching: .validated
+            to: location.request, limit: OCILimit.manifestBytes, caching: .pass
         ) { (try? JSONFile.value(TagList.self, from: $0.body, name: "")) != nil }
         guard answer.status == 200 else { throw refusal(answer, location.shown, repository, nil) }
         return answer
@@ -188,7 +189,8 @@ struct RegistryAddress: Sendable, Hashable {
     init?(_ text: String, allowsInsecure: Bool) {
         let bare = text.replacing("oci://", with: "", maxReplacements: 1)
         let parts = bare.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard let host = parts.first, !host.isEmpty, !host.hasSuffix(":"), host.contains(".") || host.contains(":") || host == "localhost",
+        guard let host = parts.first, !host.isEmpty, !host.hasSuffix(":"),
+            host.contains(".") || host.contains(":") || host == "localhost",
             let url = URL(string: "https://\(host)"), WebAddress.canBeAsked(url), url.user == nil, url.path().isEmpty
         else { return nil }
         let rest = parts.dropFirst().filter { !$0.isEmpty }
@@ -213,7 +215,8 @@ struct RegistryAddress: Sendable, Hashable {
         guard full.utf8.count <= 255, full.split(separator: "/").allSatisfy({ Self.isComponent($0) }) else {
             throw Fault(
                 .sourceInvalid(
-                    url: "\(shown)/\(repository)", detail: "names on registries are lower-case letters, digits, `.`, `_` and `-`"))
+                    url: "\(shown)/\(repository)",
+                    detail: "names on registries are lower-case letters, digits, `.`, `_` and `-`"))
         }
         return host == "registry-1.docker.io" && !full.contains("/") ? "library/\(full)" : full
     }

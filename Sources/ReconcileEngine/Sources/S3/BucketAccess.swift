@@ -10,6 +10,8 @@ final class BucketAccess: RequestAuthorizer {
     private let declaration: BucketDeclaration
     private let address: BucketAddress
     private let allowsInsecure: Bool
+    /// Who serves the bucket, when that is not Amazon.
+    private let endpoint: SecretText?
     private let chain: CredentialChain
     private let keys: CredentialCache
     private let clock: @Sendable () -> Date
@@ -24,7 +26,11 @@ final class BucketAccess: RequestAuthorizer {
         clock: @escaping @Sendable () -> Date = { Date() }
     ) throws {
         (self.declaration, self.allowsInsecure, self.clock) = (declaration, allowsInsecure, clock)
-        do { address = try BucketAddress(parsing: declaration.address) } catch { throw error.asFault(declaration.address) }
+        let usual = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].first { variable($0).map { !$0.isEmpty } ?? false }
+        endpoint = declaration.endpoint ?? usual.map { .environment(name: $0) }
+        do { address = try BucketAddress(parsing: declaration.address) } catch {
+            throw error.asFault(declaration.address)
+        }
         let surroundings = Surroundings(
             variable: variable, file: { try DiskReader.contents(of: FilePath($0), limit: 1 << 20) },
             http: { try await Self.ask($0, client) }, now: clock)
@@ -63,7 +69,7 @@ final class BucketAccess: RequestAuthorizer {
             }
         do {
             let bucket = try Bucket(
-                name: address.bucket, region: region, endpoint: try declaration.endpoint.map(Environment.reveal),
+                name: address.bucket, region: region, endpoint: try endpoint.map(Environment.reveal),
                 style: style)
             known.withLock { $0 = bucket }
             return bucket
@@ -131,7 +137,8 @@ final class BucketAccess: RequestAuthorizer {
         do { return try await keys.current().credentials != before } catch { throw Self.fault(error, shown) }
     }
 
-    private static func ask(_ question: Surroundings.Question, _ client: WebClient) async throws -> Surroundings.Answer {
+    private static func ask(_ question: Surroundings.Question, _ client: WebClient) async throws -> Surroundings.Answer
+    {
         var request = WebClient.Request(url: question.url)
         request.method = question.method
         request.secretHeaders = question.headers.map { ($0.name, $0.value) }

@@ -46,7 +46,8 @@ struct BucketObjects: Sendable {
     /// A release, with the digests of its objects.
     ///
     /// - Throws: ``Fault``.
-    func describe(_ listing: Listing, of repository: String, choosing selection: FileSelection) async throws -> Release {
+    func describe(_ listing: Listing, of repository: String, choosing selection: FileSelection) async throws -> Release
+    {
         let prefix = "\(repository)/\(listing.revision.dropFirst(Self.marker.count))"
         let root = client.access.key(prefix)
         var wanted: [(path: ReleasePath, object: ObjectListing.Object)] = []

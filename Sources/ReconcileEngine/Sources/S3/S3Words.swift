@@ -38,8 +38,10 @@ extension CredentialFault {
         case .malformed(let path, let line): detail = "line \(line) of \(path) has no meaning"
         case .profileNotFound(let name): detail = "there is no profile “\(name.printable)”"
         case .forbiddenEndpoint(let url): detail = "keys are not asked for at \(WebAddress.shown(url))"
-        case .unreachable(let url, let reason): detail = "\(WebAddress.shown(url)), which gives keys, does not answer: \(reason)"
-        case .refused(let url, let status): detail = "\(WebAddress.shown(url)), which gives keys, answers with HTTP \(status)"
+        case .unreachable(let url, let reason):
+            detail = "\(WebAddress.shown(url)), which gives keys, does not answer: \(reason)"
+        case .refused(let url, let status):
+            detail = "\(WebAddress.shown(url)), which gives keys, answers with HTTP \(status)"
         case .expired(let place): detail = "the keys of \(place) have expired"
         }
         return Fault(.sourceUnreachable(url: shown, detail: "no keys to ask with: \(detail)"))
@@ -63,7 +65,8 @@ extension ServiceError {
         case .wrongRegion(let region):
             let place = region.map { "region \($0)" } ?? "another region"
             return Fault(.sourceUnreachable(url: shown, detail: "the bucket is in \(place); name it as “region”"))
-        case .conditionFailed: return Fault(.sourceUnreachable(url: shown, detail: "somebody else changed it meanwhile"))
+        case .conditionFailed:
+            return Fault(.sourceUnreachable(url: shown, detail: "somebody else changed it meanwhile"))
         case .invalidRange, .unavailable, .other:
             return Fault(.sourceUnreachable(url: shown, detail: "HTTP \(status)\(said)"))
         }
