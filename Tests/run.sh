@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . Tests/install.sh
 
-need yaml sqlite zlib zstd python3 pip strace nginx openssl flock git ssh-keygen docker-registry
+need yaml sqlite zlib zstd python3 pip strace nginx openssl flock git ssh-keygen docker-registry git-lfs skopeo curl
 swift build --build-tests
 swift test --skip-build "$@"
 [ $# -eq 0 ] || exit 0
@@ -18,12 +18,12 @@ for test in schema readme input http silero watch kill; do
     echo "== Tests/Integration/test_$test.py"
     python3 "Tests/Integration/test_$test.py"
 done
-for test in "faultserver" "download" "resume --kills 40" "servers" "delta"; do
+for test in "faultserver" "download" "resume --kills 40" "servers" "delta" "worlds" "hub" "registry" "buckets" "bundle" "handover"; do
     echo "== Tests/Integration/test_$test"
     # shellcheck disable=SC2086
     (set -- $test && name="$1" && shift && python3 "Tests/Integration/test_$name.py" "$@")
 done
-for example in group windows git systemd; do
+for example in group windows git systemd huggingface oci s3 bundle mirrors handover; do
     echo "== examples/$example/run.sh"
     "examples/$example/run.sh" >/dev/null
 done
