@@ -53,7 +53,7 @@ extension Reconciler {
         let groups = try await bring(entries, to: place, declaration)
         var (digest, bytes): (Digest?, Int64?) = (nil, nil)
         if isDirectory {
-            try BundleWriter(layout: place).write(groups, toDirectory: path)
+            try await BundleWriter(layout: place).write(groups, toDirectory: path)
         } else {
             (digest, bytes) = try await BundleWriter(layout: place).write(groups, toTar: path)
         }

@@ -39,7 +39,11 @@ extension Reconciler {
         let declaration = try load()
         if case .named(let names) = update { try checkNames(names, declaration) }
         let previous = try Lockfile.read(declaration.lockPath)?.lock ?? Lockfile()
-        let cache = SourceCache(path: StoreLayout(root: declaration.store).history, canWrite: false)
+        // Whoever asks for something newer does not want to hear what was answered before.
+        let isUpdate = if case .gaps = update { false } else { true }
+        let memory = StoreLayout(root: declaration.store)
+        let cache = SourceCache(
+            path: isUpdate ? memory.control.appending("no-memory") : memory.history, canWrite: false)
         let sources = declaration.makeSources(cache: cache, readsAll: fetches)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, platform: .any, now: now)
         let questions = declaration.desired.models.values.sorted { $0.name < $1.name }.compactMap {

@@ -222,6 +222,15 @@ extension Reconciler {
                 .unusable(what: place.string, detail: "no release can be installed for it now; see reconcile plan"),
                 model: model)
         }
+        guard !release.isPacked else {
+            throw Fault(
+                .unusable(
+                    what: place.string,
+                    detail:
+                        "the files of \(release.version) are only known once they were unpacked; run reconcile lock --fetch first"
+                ),
+                model: model)
+        }
         try StoreWriter.prepare(survey.layout)
         let matched = try await takeOver(release, from: DiskReader.realPath(place) ?? place, survey.layout)
         guard matched > 0 else {

@@ -325,6 +325,77 @@ def test_catalog():
         m.has(second, "vad", "a yanked release that is active stays")
 
 
+def test_publish():
+    """publish --to s3:// makes the same catalog as in a directory; versions never change, also when two publish at once."""
+    with bucket(seaweedfs) as (front, m):
+        place, keys = "s3://%s/prod" % front.bucket, ("--endpoint", front.url)
+        big = {"model.bin": noise(6 * MiB, "publish"), **ODD}
+
+        def publish(version, files, *more, status=0):
+            m.remove("build")
+            m.write_all("build", files)
+            return m.run("publish", "build", "--to", place, *keys, "--model", "vad", "--version", version, *more, status=status)
+        publish("1.0.0", big, "--license", "MIT")
+        m.run()
+        m.has(big, "vad")
+        says(publish("1.0.0", big, "--license", "MIT"), "already")
+        says(publish("1.0.0", TWO, status=1), "1.0.0")
+        m.has({path: data for path, data in judged(front, "prod/vad/1.0.0/").items() if path in big}, "vad", "boto3 has something else")
+        publish("1.1.0", TWO, "--channel", "beta")
+        publish("1.2.0", THREE)
+        m.run()
+        m.has(THREE, "vad")
+        m.run("publish", "--to", place, *keys, "--model", "vad", "--yank", "1.2.0")
+        m.remove("models")
+        m.run()
+        m.has(big, "vad", "after a yank")
+        jobs = []
+        for number in range(3):
+            folder = os.path.dirname(m.write("at-once-%d/model.bin" % number, b"%d" % number))
+            jobs.append(m.start("publish", folder, "--to", place, *keys, "--model", "vad", "--version", "1.3.%d" % number))
+        said = [job.communicate(timeout=60) for job in jobs]
+        index = json.loads(front.s3.get(front.bucket, "prod/vad/index.json")["Body"])
+        published = {entry["version"] for entry in index["releases"]}
+        done = {"1.3.%d" % number for number, job in enumerate(jobs) if job.returncode == 0}
+        expect(done and done <= published and {"1.0.0", "1.1.0", "1.2.0"} <= published, "published: %s, said: %s" % (sorted(published), said))
+        says(m.run("publish", "build", "--to", place, *keys, "--model", "vad", "--version", "1.4.0", status=(1, 4),
+                   env={"AWS_SECRET_ACCESS_KEY": "WrongSecret"}), "not valid")
+
+
+def test_publish_first():
+    """A first publish that ended before its index is no release of plain objects: nobody takes half of it, or its release.json."""
+    with bucket(seaweedfs) as (front, m):
+        command = ("publish", "build", "--to", "s3://%s/prod" % front.bucket, "--endpoint", front.url, "--model", "vad", "--version", "1.0.0")
+        m.write_all("build", TWO)
+        for path in ("model.onnx", "release.json", "index.json"):
+            play = front.play(faults.silent, only=path + "$", method="PUT")
+            m.killed(*command, after=lambda: [text for text in front.asked("PUT") if text.endswith(path)])
+            play.stop()
+            m.run(status=(0, 4))
+            m.has(None, "vad", "a publish that ended before %s" % path)
+        m.run(*command)
+        m.run()
+        m.has(TWO, "vad")
+
+
+def test_publish_kills():
+    """A publish that is killed leaves an index that names nothing incomplete; done again, it is complete."""
+    with bucket(seaweedfs) as (front, m):
+        command = ("publish", "build", "--to", "s3://%s/prod" % front.bucket, "--endpoint", front.url, "--model", "vad", "--version")
+        wanted = None
+        for number in range(6):
+            files = {"model.bin": noise(5 * MiB, number), "a.json": b"%d" % number}
+            m.write_all("build", files)
+            front.clear()
+            m.killed(*command, "1.0.%d" % number, after=lambda: len(front.asked("PUT")) > number)
+            m.run(status=(0, 4))
+            expect(m.files("vad") in (wanted, files), "an incomplete release was taken")
+            m.run(*command, "1.0.%d" % number)
+            m.run()
+            m.has(files, "vad")
+            wanted = files
+
+
 def test_becomes_catalog():
     """A repository of plain objects that becomes a catalog is read as one, and the other way round, without a step back."""
     with bucket(seaweedfs, "1.0.0") as (front, m):
@@ -721,7 +792,8 @@ def test_bad_lists():
               ("another root", rewritten(b"ListBucketResult", b"ListAllMyBucketsResult"), "not a listing"),
               ("200 with an error", lambda x: x.answer(200, b"<?xml version='1.0'?><Error><Code>InternalError</Code></Error>"), "not a listing"),
               ("entities", bomb, "answer"),
-              ("DOCTYPE with a file", lambda x: x.honest(b"<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>" + x.data.replace(b"prod/vad/1.1.0", b"&e;")), "answer"),
+              ("DOCTYPE with a file", lambda x: x.honest(b"<!DOCTYPE a [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
+                                                         + x.data.replace(b"prod/vad/1.1.0", b"&e;")), "answer"),
               ("no IsTruncated", rewritten(b"<IsTruncated>false</IsTruncated>", b""), "goes on"),
               ("goes on, but not how", rewritten(b"<IsTruncated>false", b"<IsTruncated>true"), "goes on"),
               ("negative size", rewritten(b"<Size>\\d+<", b"<Size>-5<"), "size"),
@@ -854,4 +926,4 @@ def test_kills():
 
 if __name__ == "__main__":
     with SHARED:
-        sys.exit(machine.main("buckets", __doc__, globals()))
+        sys.exit(machine.main("buckets", __doc__, globals(), jobs=4))

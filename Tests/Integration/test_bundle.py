@@ -22,7 +22,7 @@ import worlds
 from hub import Hub, Repo
 from machine import Machine, MiB, Skipped, each, noise, says, sha256
 from registry import Registry, index, modelkit, modelpack
-from support import expect, run
+from support import expect
 
 SYSTEM = "linux" if sys.platform == "linux" else "darwin"
 PLATFORM = SYSTEM + "/" + {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}[os.uname().machine]
@@ -664,4 +664,4 @@ def test_lock_does_not_follow_the_mirror():
 
 if __name__ == "__main__":
     worlds.need("zstd", "skopeo")
-    sys.exit(machine.main("bundle", __doc__, globals()))
+    sys.exit(machine.main("bundle", __doc__, globals(), jobs=4))

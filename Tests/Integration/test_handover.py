@@ -6,13 +6,12 @@
 huggingface_hub reads the cache that is made; Triton is a server of ours that keeps its repository API, and Ollama its files.
 """
 import contextlib
-import functools
 import json
 import os
 import random
 import re
 import shutil
-import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -51,21 +50,30 @@ def quarantined(m):
 
 CACHE = "huggingfaceCache: hf/hub"
 FIND = """
-import sys
+import json, sys
 from huggingface_hub import snapshot_download
-print(snapshot_download(sys.argv[1], revision=sys.argv[3], cache_dir=sys.argv[2], local_files_only=True))
+from huggingface_hub.errors import LocalEntryNotFoundError
+for line in sys.stdin:
+    repo, cache, revision = json.loads(line)
+    try:
+        print(json.dumps(snapshot_download(repo, revision=revision, cache_dir=cache, local_files_only=True)), flush=True)
+    except LocalEntryNotFoundError:
+        print("null", flush=True)
 """
+JUDGE, JUDGING = [], threading.Lock()  # huggingface_hub takes a while to start, so that one is kept
 
 
-def snapshot(m, repo=REPO, revision="main", cache="hf/hub", status=0):
-    """What huggingface_hub finds without a network: its folder and {path: bytes}; None when it finds nothing and may."""
-    result = worlds.client([os.path.join(worlds.environment("hf"), "python"), "-c", FIND, repo, m.path(cache), revision],
-                           {"HF_HUB_OFFLINE": "1", "HF_HOME": m.path("home/hf"), "HF_HUB_DISABLE_TELEMETRY": "1"}, status)
-    if result.returncode:
-        expect("LocalEntryNotFound" in result.stderr, result.stderr)
-        return None
-    folder = result.stdout.strip().splitlines()[-1]
-    return folder, worlds.files(folder)
+def snapshot(m, repo=REPO, revision="main", cache="hf/hub"):
+    """What huggingface_hub finds without a network: its folder and {path: bytes}; None and None when it finds nothing."""
+    with JUDGING:
+        if not JUDGE:
+            env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+            JUDGE.append(subprocess.Popen([os.path.join(worlds.environment("hf"), "python"), "-c", FIND], stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE, text=True, env=env))
+        JUDGE[0].stdin.write(json.dumps([repo, m.path(cache), revision]) + "\n")
+        JUDGE[0].stdin.flush()
+        folder = json.loads(JUDGE[0].stdout.readline())
+    return (folder, worlds.files(folder)) if folder else (None, None)
 
 
 def ref(m, cache="hf/hub", repo=REPO):
@@ -93,10 +101,20 @@ def declare(m, hub, publish_as=CACHE, more="", keys="version: ^1.0"):
 def handed(hub, m, files, version):
     """The cache has exactly this release as main, under its commit."""
     folder, found = snapshot(m)
+    expect(folder, "huggingface_hub finds nothing; refs/main is %s" % ref(m))
     expect(found == files, "the snapshot has %s" % sorted(path for path in {**files, **found} if files.get(path) != found.get(path)))
     commit = hub.repo.tags["v" + version]
     expect(os.path.basename(folder) == commit == ref(m), "it is %s, refs/main is %s, and the commit %s" % (folder, ref(m), commit))
     m.has(files, "vad")
+
+
+def age(m, model="vad"):
+    """Makes as if what is not active had been left long ago, so that the next pass may delete it."""
+    place = m.path("models/.reconcile/generations", model)
+    active = os.path.basename(os.readlink(os.path.join(m.store, model)))
+    for name in os.listdir(place):
+        if os.path.isdir(os.path.join(place, name)) and name != active:
+            os.utime(os.path.join(place, name), (time.time() - 8000,) * 2)
 
 
 def test_cache():
@@ -223,29 +241,66 @@ def test_cache_added():
         declare(m, hub, "huggingfaceCache: other, repository: my-org/my-vad")
         m.run()
         expect(snapshot(m, "my-org/my-vad", cache="other")[1] == ONE, "it is not at the other place")
+        expect(snapshot(m)[0] is None, "it is at the old place too")
         says(m.run(), "Nothing to do")
         declare(m, hub, "")
         says(m.run(), "Nothing to do")
 
 
+def test_cache_of_removed():
+    """When a model is removed, what was handed over goes too, and what others have in the cache stays."""
+    with cached("1.0.0", "1.1.0", keys="version: '=1.0.0'") as (hub, m):
+        hub.repo.commit(THREE, tag="nightly")
+        worlds.hf_download(hub.url, REPO, "nightly", m.path("hf"))
+        m.run()
+        declare(m, hub)
+        m.run()
+        handed(hub, m, TWO, "1.1.0")
+        m.declare({"zoo": "directory: catalog"}, {"other": "from: zoo/other, version: '*'"}, "prune: true\n")
+        m.publish("other", "1.0.0", ONE)
+        m.run()
+        expect(m.files("vad") is None and snapshot(m)[0] is None, "main is still there: %s" % ref(m))
+        expect(snapshot(m, revision="nightly")[1] == THREE, "the other snapshot is damaged")
+        left = sorted(os.listdir(m.path("hf/hub/models--acme--vad/snapshots")))
+        expect(len(left) == 1, "snapshots are left: %s" % left)
+
+
 def test_cache_of_others():
-    """What huggingface_hub itself downloaded into the cache stays and goes on working beside."""
-    with cached("1.0.0") as (hub, m):
+    """What huggingface_hub itself downloaded into the cache stays and goes on working, also when our snapshots are swept away."""
+    with cached("1.0.0", more=", keep: { last: 1, within: 0d }") as (hub, m):
         hub.repo.commit(THREE, tag="nightly")
         theirs = worlds.hf_download(hub.url, REPO, "nightly", m.path("hf"))
-        same = worlds.hf_download(hub.url, REPO, "v1.0.0", m.path("hf"))
-        expect((theirs, same) == (THREE, ONE), "hf download")
         m.run()
         handed(hub, m, ONE, "1.0.0")
-        expect(snapshot(m, revision="nightly")[1] == THREE, "the other snapshot is damaged")
-        for version in ("1.1.0", "1.2.0", "1.3.0", "1.4.0"):
+        expect((theirs, snapshot(m, revision="nightly")[1]) == (THREE, THREE), "the other snapshot is damaged")
+        for version in ("1.1.0", "1.2.0", "1.3.0"):
             hub.repo.commit(files_of(version), tag="v" + version)
-            declare(m, hub, more=", keep: { last: 1, within: 0d }")
             m.run()
-        m.run("gc", status=None)
+            age(m)
+        m.run("gc")
+        hub.repo.commit(files_of("1.4.0"), tag="v1.4.0")
+        m.run()
         handed(hub, m, files_of("1.4.0"), "1.4.0")
+        expect(snapshot(m, revision=hub.repo.tags["v1.1.0"])[0] is None, "a snapshot whose generation is deleted is still there")
         expect(snapshot(m, revision="nightly")[1] == THREE, "the other snapshot was swept away")
         expect(worlds.hf_download(hub.url, REPO, "nightly", m.path("hf")) == THREE, "hf download does not get along with the cache")
+
+
+def test_cache_of_others_same():
+    """A snapshot that somebody else downloaded is not ours to delete, although we handed the same commit over later."""
+    with cached("1.0.0", more=", keep: { last: 1, within: 0d }") as (hub, m):
+        expect(worlds.hf_download(hub.url, REPO, "v1.0.0", m.path("hf")) == ONE, "hf download")
+        commit = hub.repo.tags["v1.0.0"]
+        m.run()
+        handed(hub, m, ONE, "1.0.0")
+        for version in ("1.1.0", "1.2.0"):
+            hub.repo.commit(files_of(version), tag="v" + version)
+            m.run()
+            age(m)
+        m.run("gc")
+        hub.repo.commit(files_of("1.3.0"), tag="v1.3.0")
+        m.run()
+        expect(snapshot(m, revision=commit)[1] == ONE, "it was deleted")
 
 
 def test_cache_include():
@@ -344,6 +399,8 @@ def test_cache_reader():
                 releases[commit] = files
                 declare(m, hub, more=keep + (FAILS if number == 3 else WORKS))
                 m.run(status=(1, 4) if number == 3 else 0)
+                if number != 5:
+                    age(m)
             m.run("rollback", "vad", "--to", "1.5.0", status=None)
             m.run("resume", "vad", status=None)
             m.run("gc", status=None)
@@ -358,7 +415,7 @@ def test_cache_kills():
         releases, lived = {hub.repo.tags["v1.0.0"]: ONE}, 0
         chance = random.Random(5)
         with Reader(m, releases) as reader:
-            for number in range(1, 16):
+            for number in range(1, 11):
                 version = "1.%d.0" % number
                 files = files_of(version)
                 releases[hub.repo.commit(files, tag="v" + version)] = files
@@ -371,7 +428,7 @@ def test_cache_kills():
                 m.run()
                 handed(hub, m, files, version)
                 says(m.run(), "Nothing to do")
-        expect(lived > 5 and not reader.problems, "%d were killed; %s" % (lived, reader.problems[:5]))
+        expect(lived > 3 and not reader.problems, "%d were killed; %s" % (lived, reader.problems[:5]))
 
 
 def test_cache_cannot_be_written():
@@ -703,7 +760,7 @@ def test_triton_kills():
     with triton(timeout="20s") as (fake, m):
         m.run()
         chance, highest, lived = random.Random(7), 1, 0
-        for number in range(1, 13):
+        for number in range(1, 10):
             files = files_of("1.%d.0" % number)
             m.publish("vad", "1.%d.0" % number, files)
             fake.loading = 0.3 if number % 2 else 0
@@ -720,7 +777,7 @@ def test_triton_kills():
             expect(not [name for name in os.listdir(m.path("triton/vad")) if not name.isdigit() and name != "config.pbtxt"],
                    "left behind: %s" % os.listdir(m.path("triton/vad")))
             highest = found
-        expect(lived > 4, "only %d were killed" % lived)
+        expect(lived > 2, "only %d were killed" % lived)
 
 
 # Ollama
@@ -811,7 +868,11 @@ def test_ollama_two_files():
         two = {"a.gguf": gguf("a"), "b.gguf": gguf("b")}
         m.publish("vad", "1.1.0", two)
         says(m.run(status=(1, 4)), "file")
-        expect(m.files("vad")["vad.gguf"] == gguf("1.0.0") and model_of(m) == gguf("1.0.0"), "what cannot be handed over is active")
+        expect(m.files("vad").get("vad.gguf") == gguf("1.0.0") and model_of(m) == gguf("1.0.0"), "what cannot be handed over is active")
+        m.publish("vad", "1.1.1", {"vad.gguf": gguf("1.1.1")})
+        m.run(status=(0, 4))
+        expect(model_of(m) == gguf("1.1.1"), "the next one, which has one file, is not taken")
+        m.publish("vad", "1.1.2", two)
         pull(m, "name: 'acme/vad:1', file: b.gguf")
         m.run("retry", "vad", status=None)
         m.run()
@@ -933,7 +994,7 @@ def test_init_bucket():
 
 
 def test_init_catalog():
-    """init --from CATALOG/REPOSITORY and https://HOST/REPOSITORY, also when the names need quotes, and into another directory."""
+    """init --from CATALOG/REPOSITORY and https://HOST/REPOSITORY, also when the names need quotes."""
     with Machine() as m, tempfile.TemporaryDirectory() as place:
         m.publish("vad", "0.3.0", ONE, "--license", "MIT")
         m.publish("vad", "1.0.0-beta.1", TWO, "--channel", "beta")
@@ -950,10 +1011,18 @@ def test_init_catalog():
             shutil.copytree(m.path("catalog"), m.path(name))
             discovered(m, "--from", name + "/vad", files=ONE)
         each([(name,) for name in ("my catalog", "a #b", "a: b", "it's", "{x}, y", "*d", "yes", "\u00fcber", "%41", 'q"q')], row)
+
+
+def test_init_elsewhere():
+    """A file that is written into another directory leads to the same catalog: its paths are relative to it."""
+    with Machine() as m:
+        m.publish("vad", "1.0.0", ONE)
         m.write("sub/x", "")
         m.run("init", "--from", "catalog/vad", "sub/desired-state.yaml")
         m.run("-f", "sub/desired-state.yaml", "--progress", "none")
-        expect(worlds.files(os.path.realpath(m.path("sub/models/vad"))) == ONE, "a file in another directory leads elsewhere")
+        expect(worlds.files(os.path.realpath(m.path("sub/models/vad"))) == ONE, "it leads elsewhere")
+        m.run("init", "--from", m.path("catalog/vad"), "sub/other.yaml")
+        says(m.run("-f", "sub/other.yaml", "--progress", "none"), "Nothing to do")
 
 
 def test_init_pre_releases():
@@ -1001,4 +1070,9 @@ def test_init_never_overwrites():
 
 
 if __name__ == "__main__":
-    sys.exit(machine.main("handover", __doc__, globals()))
+    try:
+        sys.exit(machine.main("handover", __doc__, globals(), jobs=4))
+    finally:
+        for judge in JUDGE:
+            judge.stdin.close()
+            judge.wait()

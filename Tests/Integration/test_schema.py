@@ -26,6 +26,17 @@ GOOD = [
     with_model(include=["*.json", "d/**"], notBefore="2026-12-01T02:00:00Z", protect=True),
     dict(HEAD, facts={"engine": "2.10"}, prune=True, store="./m", policy={"automatic": "major"}),
     dict(HEAD, sources={"web": {"http": "https://a/", "mirrors": ["https://b/"], "token": {"env": "T"}, "allowInsecure": False}}),
+    dict(HEAD, sources={
+        "hub": {"huggingface": "https://huggingface.co", "token": {"file": "t"}}, "ghcr": {"oci": "ghcr.io/acme"},
+        "here": {"oci": "oci://127.0.0.1:5000"}, "stick": {"bundle": "/media/models.tar"},
+        "bucket": {"s3": "s3://acme/prod", "region": "eu-central-1", "endpoint": "https://s3.example", "profile": "ops",
+                   "anonymous": False, "addressing": "path"}}),
+    dict(HEAD, models={"vad": {"from": "zoo/vad", "revision": "main", "exclude": ["*.md"]}}),
+    dict(HEAD, models={"vad": {"from": ["zoo/vad", "zoo/copies/vad"], "version": "1"}}),
+    with_model(licenses=["mit", "apache-2.0"]), dict(HEAD, policy={"licenses": ["MIT"]}),
+    with_model(publishAs={"huggingfaceCache": "~/.cache/huggingface/hub", "repository": "acme/vad"}),
+    with_model(publishAs={"triton": "/models/vad", "file": "model.onnx", "server": "http://127.0.0.1:8000", "timeout": "2m"}),
+    with_model(publishAs={"ollama": "/models", "name": "acme/vad:1"}),
 ]
 BAD = [
     {}, dict(HEAD, apiVersion="v2"), dict(HEAD, nonsense=1), dict(HEAD, prune="yes"), with_model(verison="1"),
@@ -36,6 +47,11 @@ BAD = [
     dict(HEAD, models={"../vad": {"from": "zoo/vad", "version": "1"}}), dict(HEAD, models={"vad": {"version": "1"}}),
     dict(HEAD, models={"vad": {"from": "zoo/vad"}}), dict(HEAD, models={"vad": {"from": "zoo", "version": "1"}}),
     dict(HEAD, sources={"zoo": {}}), dict(HEAD, sources={"zoo": {"directory": "a", "http": "https://a/"}}), dict(HEAD, models=[]),
+    dict(HEAD, sources={"hub": {"huggingface": "huggingface.co"}}), dict(HEAD, sources={"ghcr": {"oci": "ghcr.io/ACME/X y"}}),
+    dict(HEAD, sources={"bucket": {"s3": "acme/prod"}}), dict(HEAD, sources={"bucket": {"s3": "s3://a/b", "addressing": "dns"}}),
+    dict(HEAD, models={"vad": {"from": "zoo/vad", "version": "1", "revision": "main"}}), with_model(licenses="mit"),
+    dict(HEAD, models={"vad": {"from": ["zoo"], "version": "1"}}), dict(HEAD, models={"vad": {"from": "zoo/vad", "revision": "a b"}}),
+    with_model(publishAs={}), with_model(publishAs={"triton": "/m", "ollama": "/o"}), with_model(publishAs={"vllm": "/m"}),
 ]
 
 

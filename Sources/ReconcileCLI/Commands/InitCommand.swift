@@ -33,7 +33,7 @@ struct InitCommand: AsyncParsableCommand {
                 throw Fault(.unusable(what: path, detail: "it is there already"))
             }
             var findings: [Discovery.Finding] = []
-            for text in from { findings.append(try await Discovery(text).find()) }
+            for text in from { findings.append(try await Discovery(text, writtenTo: path).find()) }
             let text = findings.isEmpty ? Self.template : Self.declaration(of: findings)
             try Disk().write(Array(text.utf8), to: target)
             for finding in findings { Output.data("  + \(Self.words(for: finding))\n") }

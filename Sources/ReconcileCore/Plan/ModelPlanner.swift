@@ -232,11 +232,12 @@ public struct ModelPlanner: Sendable {
             steps: Change.steps(for: .repair, readiness: .proven, hooks: HookSet(desired), isOrder: false))
     }
 
-    /// What is active and good is handed over when that was never done, was asked for otherwise, or is no longer there.
+    /// What is active and good is handed over when that was never done, was asked for otherwise, or is no longer there; and taken
+    /// back when it is no longer asked for.
     private func handOver(into decision: inout Decision) {
-        guard let wanted = desired.handOver, case .intact(let active) = observed.slot, observed.trial == nil,
-            observed.handedOver != HandedOver(declared: wanted.digest, generation: active.directory)
-        else { return }
+        guard case .intact(let active) = observed.slot, observed.trial == nil else { return }
+        let wanted = desired.handOver.map { HandedOver(declared: $0.digest, generation: active.directory) }
+        guard wanted != observed.handedOver else { return }
         let id = active.release.id
         decision.change = Change(
             model: desired.name, action: .repair, from: id, to: id, release: active.release, reason: .notHandedOver,
@@ -314,6 +315,7 @@ extension Obstacle {
         case .group: 15
         case .conflict: 16
         case .license: 17
+        case .incomplete: 18
         }
     }
 }

@@ -30,6 +30,8 @@ public enum Obstacle: Codable, Sendable, Hashable {
     case factDiffers(name: String, needed: String, found: String?)
     /// It needs another model at a version it is not at.
     case modelDiffers(repository: String, needed: String, found: String?)
+    /// It is listed, but none of its files is there.
+    case incomplete
     /// Its licence, if it says one, is not one of those that are allowed.
     case license(found: String?)
     /// It was published too recently.

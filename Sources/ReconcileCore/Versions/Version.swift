@@ -42,9 +42,8 @@ public struct Version: Hashable, Sendable, Comparable, CustomStringConvertible {
     public init(revision: String, address: String, version: Version? = nil) {
         let core = version?.description.prefix { $0 != "+" }.prefix(40)
         let (name, digits) = (Self.identifier(of: revision), String(address.prefix(12)))
-        self =
-            Version("\(core ?? "0")+\(name == digits || digits.isEmpty ? name : "\(name).\(digits)")")
-            ?? Version(0, 0, 0)
+        let build = name == digits || digits.isEmpty ? name : "\(name).\(digits)"
+        self = Version("\(core ?? "0")+\(build)") ?? Version("0+\(build)") ?? Version(0, 0, 0)
     }
 
     /// Whether this is a version of a revision, as ``init(revision:address:version:)`` makes them.

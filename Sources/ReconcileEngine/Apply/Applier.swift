@@ -119,12 +119,13 @@ package struct Applier: Sendable {
             for change in unit.changes { settings.report(began(change)) }
             await rollOut(unit, &progress)
         }
-        if !Task.isCancelled { dropArchives(of: changes) }
+        dropArchives(of: progress.outcomes.values.filter(\.isDone).map(\.change))
         return Result(
             outcomes: changes.compactMap { progress.outcomes[$0.model] }, inspections: progress.inspections)
     }
 
-    /// Archives were taken apart, or cannot be: they are no longer needed. One that cannot be deleted is swept by `gc`.
+    /// Archives that were taken apart are no longer needed; those of changes that failed are, the next time. What cannot be
+    /// deleted now is swept by `gc`.
     private func dropArchives(of changes: [Change]) {
         for archive in changes.flatMap({ $0.release?.archives ?? [] }) {
             try? Disk().remove(layout.blob(archive.sha256))
@@ -158,6 +159,7 @@ package struct Applier: Sendable {
                 layout: layout, engine: engine, holder: settings.holder, gate: gate, patience: settings.lockPatience,
                 warn: { [settings] in settings.report(.warning($0)) }),
             sources: sources, finder: finder, origins: desired.models[change.model]?.origins ?? [],
+            revision: desired.models[change.model]?.revision,
             report: settings.report)
         do {
             let observed = try await Observer(reader: reader).observe(change.model).0

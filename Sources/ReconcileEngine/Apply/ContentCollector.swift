@@ -16,13 +16,15 @@ struct ContentCollector: Sendable {
     func bring(_ release: Release, for model: DesiredModel, only: Set<Digest>? = nil) async throws {
         try StoreWriter.prepare(place)
         let store = StoreLayout(root: declaration.store)
-        let suppliers = try await Suppliers(sources: sources, origins: model.origins, report: settings.report).find(
+        let suppliers = try await Suppliers(
+            sources: sources, origins: model.origins, revision: model.revision, report: settings.report
+        ).find(
             for: release)
         let files = release.deliveries.filter { only?.contains($0.sha256) ?? true }
         let wanted = try files.map { file in
             let local: [Location] =
                 DiskReader.entry(at: store.blob(file.sha256))?.size == file.size ? [.file(store.blob(file.sha256))] : []
-            return Downloader.Wanted(file, from: local + (try suppliers.locations(of: file)))
+            return Downloader.Wanted(file, from: local + (local.isEmpty ? try suppliers.locations(of: file) : []))
         }
         let engine = DownloadEngine(
             declaration.desired.download, control: settings.downloads, clock: settings.clock)

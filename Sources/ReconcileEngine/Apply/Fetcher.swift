@@ -9,14 +9,16 @@ package struct Fetcher: Sendable {
     private let report: EventReporter
     /// Where the model is declared to come from.
     private let origins: [Origin]
+    /// The revision that is declared, when that is what is.
+    private let revision: String?
     private let finder: ReuseFinder
 
     init(
         reader: StoreReader, downloader: Downloader, sources: [String: any ModelSource],
-        finder: ReuseFinder, origins: [Origin], report: @escaping EventReporter
+        finder: ReuseFinder, origins: [Origin], revision: String? = nil, report: @escaping EventReporter
     ) {
         (self.reader, self.downloader, self.sources, self.report) = (reader, downloader, sources, report)
-        (self.finder, self.origins) = (finder, origins)
+        (self.finder, self.origins, self.revision) = (finder, origins, revision)
     }
 
     /// What was fetched.
@@ -80,15 +82,15 @@ package struct Fetcher: Sendable {
             }
             guard let whole = archive.asFile else { throw Fault(.bug(detail: "an archive has no name")) }
             received.add(try await bring(whole, of: release, model: model))
-            let files = try await unpacker.unpack(archive, choosing: FileSelection(texts: release.include))
+            let (files, made) = try await unpacker.unpack(archive, choosing: FileSelection(texts: release.include))
             let known = archive.unpacked(files)
             if let said = archive.files, said != known.files {
                 throw Fault(
                     .sourceInvalid(
                         url: "the archive \(archive.sha256.short)…",
-                        detail: "it does not hold the files that the lock names"))
+                        detail: "it does not hold the files that were named of it before"))
             }
-            received.digests.formUnion(files.map(\.sha256))
+            received.digests.formUnion(made)
             unpacked.append(known)
         }
         let whole = release.with(archives: unpacked)
@@ -121,7 +123,9 @@ package struct Fetcher: Sendable {
         _ files: [ReleaseFile], of release: Release, model: ModelName
     ) async throws -> (bytes: Int64, digests: Set<Digest>) {
         guard !files.isEmpty else { return (0, []) }
-        let suppliers = try await Suppliers(sources: sources, origins: origins, report: report).find(for: release)
+        let suppliers = try await Suppliers(
+            sources: sources, origins: origins, revision: revision, report: report
+        ).find(for: release)
         guard let source = suppliers.first?.source else {
             throw Fault(
                 .sourceUnreachable(

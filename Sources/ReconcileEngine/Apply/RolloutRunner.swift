@@ -74,7 +74,8 @@ package struct RolloutRunner {
             onFailure: changing.contains { $0.desired?.policy.onFailure == .halt } ? .halt : .rollback,
             probeAttempts: members.compactMap { $0.desired?.probe?.attempts }.max() ?? 3,
             probesBegun: changing.map(\.probesBegun).max() ?? 0,
-            reloads: changing.contains { $0.desired?.reload != nil }, isActivated: isTrial)
+            reloads: changing.contains { $0.desired?.reload != nil || $0.desired?.handOver != nil },
+            isActivated: isTrial)
     }
 
     /// Runs the changes to their end.
@@ -130,9 +131,11 @@ package struct RolloutRunner {
             case .revert:
                 for member in members where member.change != nil { report(.reverting(model: member.model, cause: "")) }
                 try revert()
-                await handBack()
+                withdrawFirst()
                 return .done
-            case .reloadPredecessor: return await askUncancelled(.reload)
+            case .reloadPredecessor:
+                let event = await handBack()
+                return event == .done ? await askUncancelled(.reload) : event
             case .compare(let stage): return await askUncancelled(stage)
             case .finish: return .done
             }

@@ -6,6 +6,8 @@ struct Suppliers: Sendable {
     let sources: [String: any ModelSource]
     /// Where the model is declared to come from.
     let origins: [Origin]
+    /// The revision that is declared, when that is what is.
+    let revision: String?
     let report: EventReporter
 
     /// A source, with the release as it publishes it.
@@ -29,6 +31,9 @@ struct Suppliers: Sendable {
             $0.repository == release.origin.repository && sources[release.origin.source] == nil
         }
         if let source = sources[release.origin.source] ?? renamed.flatMap({ sources[$0.source] }) {
+            // One that cannot be reached now is tried all the same, and tells why it cannot.
+            try? await source.settle()
+            try Task.checkCancellation()
             found.append(Supplier(source: source, release: release))
         }
         for origin in origins where origin != release.origin && origin != renamed {
@@ -51,13 +56,26 @@ struct Suppliers: Sendable {
         return found
     }
 
+    private func listing(
+        like release: Release, at origin: Origin, _ source: any ModelSource
+    ) async throws -> Listing? {
+        guard let revision else {
+            return try await source.list(origin.repository).first { $0.version == release.version }
+        }
+        // The same kind of source knows the same commit; a bundle has it as a version, another kind only what is declared.
+        if let same = try? await source.listing(of: release.revision, in: origin.repository) { return same }
+        if let listed = try? await source.list(origin.repository).first(where: { $0.version == release.version }) {
+            return listed
+        }
+        return try await source.listing(of: revision, in: origin.repository)
+    }
+
     /// The same version elsewhere; `nil` where it is not published.
     private func release(
         like release: Release, at origin: Origin, _ source: any ModelSource
     ) async throws -> Release? {
         let selection = FileSelection(texts: release.include)
-        let listed = try await source.list(origin.repository).first { $0.version == release.version }
-        guard let listing = listed else { return nil }
+        guard let listing = try await listing(like: release, at: origin, source) else { return nil }
         return try await source.describe(
             listing, of: origin.repository, choosing: selection, for: Platform.target
         ).choosing(selection)

@@ -16,11 +16,14 @@ struct Unpacker: Sendable {
 
     /// Unpacks an archive whose blob is in the store.
     ///
-    /// - Returns: The chosen files, all of them durable blobs.
+    /// - Returns: The chosen files, all of them durable blobs, and the digests of those that were made now: what was there
+    ///   already was not looked into.
     /// - Throws: ``Fault`` of kind `sourceInvalid` when it is not an archive that may be unpacked, `diskFull` or `system`;
     ///   `CancellationError`. No file of it is a blob then.
     @concurrent
-    func unpack(_ archive: Archive, choosing selection: FileSelection) async throws -> [ReleaseFile] {
+    func unpack(_ archive: Archive, choosing selection: FileSelection) async throws -> (
+        files: [ReleaseFile], made: Set<Digest>
+    ) {
         guard let source = ReadableFile(layout.blob(archive.sha256)) else {
             throw Fault(.bug(detail: "the archive \(archive.sha256.short) is not here"))
         }
@@ -97,13 +100,13 @@ private struct Unpacking {
 
     /// Makes all files blobs: their contents durable together, then their names. A blob that is there already stays, because
     /// generations may share it.
-    mutating func commit() throws -> [ReleaseFile] {
+    mutating func commit() throws -> (files: [ReleaseFile], made: Set<Digest>) {
         var moves: [Digest: FilePath] = [:]
         for (file, place) in done where DiskReader.entry(at: layout.blob(file.sha256))?.size != file.size {
             moves[file.sha256] = moves[file.sha256] ?? place
         }
         try Disk().moveTogether(moves.map { ($1, layout.blob($0)) })
-        return done.map(\.file)
+        return (done.map(\.file), Set(moves.keys))
     }
 
     /// Throws away what did not become a blob.

@@ -29,6 +29,7 @@ struct DesiredStateReader {
         commonSchedule = Schedule(windows(root["policy"]?["windows"]))
         let models = readModels(sources: sources, facts: facts)
         checkDependencies(models)
+        checkHandOvers(models)
         let receivers = readReceivers()
         guard decoder.problems.isEmpty else { throw decoder.problems }
         let desired = DesiredState(

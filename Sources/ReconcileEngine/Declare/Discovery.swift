@@ -42,9 +42,10 @@ public struct Discovery: Sendable {
     /// Understands where something is: `hub/ORG/NAME` on Hugging Face, `oci://HOST/REPOSITORY`, `s3://BUCKET/…/MODEL`,
     /// `https://HOST/…/REPOSITORY` or a directory of a catalog.
     ///
+    /// - Parameter file: Where the declaration is going to be written: paths in it are relative to that.
     /// - Throws: ``Fault`` of kind `unusable` when it is none of these.
-    public init(_ text: String) throws {
-        let place = Place(text)
+    public init(_ text: String, writtenTo file: String = "desired-state.yaml") throws {
+        let place = Place(text, writtenTo: FilePath(file))
         guard let place, let origin = Origin("source/\(place.repository)") else {
             throw Fault(
                 .unusable(
@@ -53,43 +54,63 @@ public struct Discovery: Sendable {
                         "write hub/ORG/NAME, oci://HOST/REPOSITORY, s3://BUCKET/PREFIX/MODEL, https://HOST/REPOSITORY or CATALOG/REPOSITORY"
                 ))
         }
-        (address, repository) = (place.text, origin.repository)
+        (address, repository) = ("{ \(place.key): \(Self.quoted(place.text)) }", origin.repository)
         declaration = SourceDeclaration(name: place.name, address: place.address, token: nil, allowsInsecure: false)
+    }
+
+    /// A text as YAML takes it inside of braces: as it is where nothing in it means something else, else in quotes.
+    private static func quoted(_ text: String) -> String {
+        let plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-:+"
+        let isPlain =
+            text.utf8.allSatisfy { plain.utf8.contains($0) } && !text.hasPrefix("-") && !text.hasSuffix(":")
+            && text.contains { $0.isLetter }
+        guard !isPlain else { return text }
+        let escaped = text.unicodeScalars.map { scalar -> String in
+            if scalar == "\"" || scalar == "\\" { return "\\\(scalar)" }
+            guard scalar.value < 0x20 || scalar.value == 0x7F else { return String(scalar) }
+            return "\\x\(scalar.value < 16 ? "0" : "")\(String(scalar.value, radix: 16))"
+        }
+        return "\"\(escaped.joined())\""
     }
 
     /// Where something is, taken apart.
     private struct Place {
         let name: String
         let address: SourceDeclaration.Address
+        /// The key that declares it, and what stands behind that.
+        let key: String
         let text: String
         let repository: String
 
-        init?(_ text: String) {
+        init?(_ text: String, writtenTo file: FilePath) {
             func cut(_ rest: Substring) -> (before: String, last: String)? {
                 guard let slash = rest.lastIndex(of: "/"), rest.index(after: slash) < rest.endIndex else { return nil }
                 return (String(rest[..<slash]), String(rest[rest.index(after: slash)...]))
             }
             if text.hasPrefix("hub/") {
                 (name, repository) = ("hub", String(text.dropFirst(4)))
-                (address, self.text) = (
-                    .huggingface(.literal("https://huggingface.co")), "{ huggingface: https://huggingface.co }"
+                (address, key, self.text) = (
+                    .huggingface(.literal("https://huggingface.co")), "huggingface", "https://huggingface.co"
                 )
             } else if text.hasPrefix("oci://") || text.hasPrefix("oci:") {
                 guard let (host, last) = cut(text.dropFirst(text.hasPrefix("oci://") ? 6 : 4)) else { return nil }
-                (name, repository, address, self.text) = ("registry", last, .oci(host), "{ oci: \(host) }")
+                (name, repository, address) = ("registry", last, .oci(host))
+                (key, self.text) = ("oci", host)
             } else if text.hasPrefix("s3://") {
                 guard let (bucket, last) = cut(text[...]), bucket.utf8.count > 5 else { return nil }
                 let declared = BucketDeclaration(
                     address: bucket, region: nil, endpoint: nil, profile: nil, isAnonymous: false, addressing: .auto)
-                (name, repository, address, self.text) = ("bucket", last, .s3(declared), "{ s3: \(bucket) }")
+                (name, repository, address) = ("bucket", last, .s3(declared))
+                (key, self.text) = ("s3", bucket)
             } else if text.hasPrefix("https://") || text.hasPrefix("http://") {
                 guard let (base, last) = cut(text[...]), base.contains("://") else { return nil }
                 (name, repository) = ("web", last)
-                (address, self.text) = (.http([.literal("\(base)/")]), "{ http: \(base)/ }")
+                (address, key, self.text) = (.http([.literal("\(base)/")]), "http", "\(base)/")
             } else {
                 guard let (folder, last) = cut(text[...]) else { return nil }
-                (name, repository) = ("catalog", last)
-                (address, self.text) = (.directory(FilePath(folder)), "{ directory: \(folder) }")
+                (name, repository, address, key) = ("catalog", last, .directory(FilePath(folder)), "directory")
+                let isElsewhere = !file.removingLastComponent().isEmpty && !folder.hasPrefix("/")
+                self.text = isElsewhere ? DiskReader.realPath(FilePath(folder))?.string ?? folder : folder
             }
         }
     }

@@ -47,7 +47,11 @@ struct LockFiller: Sendable {
                 continue
             }
             let selection = FileSelection(texts: release.include)
-            filled.append(archive.unpacked(try await Unpacker(layout: place).unpack(archive, choosing: selection)))
+            let (files, _) = try await Unpacker(layout: place).unpack(archive, choosing: selection)
+            filled.append(archive.unpacked(files))
+        }
+        do { try checkFileList(release.with(archives: filled).files) } catch {
+            throw Fault(.sourceInvalid(url: release.origin.description, detail: error.words), model: model.name)
         }
         return filled
     }

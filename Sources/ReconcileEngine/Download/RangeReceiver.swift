@@ -48,8 +48,9 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         var resume: EventLoopPromise<Void>?
         var refusal: Refusal?
         var redirect: String?
-        /// What the source means by its refusal.
+        /// What the source means by its refusal, and how it wants to be asked.
         var explanation: Fault?
+        var challenge: String?
         var isOver = false
         /// Whether it was cancelled, and waits for nothing any more.
         var isAbandoned = false
@@ -121,6 +122,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             state.withLock { $0.redirect = target }
             return loop.makeSucceededVoidFuture()
         }
+        if let challenge = head.headers.first(name: "WWW-Authenticate") { state.withLock { $0.challenge = challenge } }
         if let explanation = knowledge?.refusal(Int(head.status.code), { head.headers.first(name: $0) }) {
             state.withLock { $0.explanation = explanation }
         }
@@ -346,6 +348,9 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     func listened(at now: ContinuousClock.Instant) -> Duration {
         state.withLock { state in state.listened + (state.listensSince.map { now - $0 } ?? .zero) }
     }
+
+    /// How the server wants to be asked, when it says so.
+    var challenge: String? { state.withLock { $0.challenge } }
 
     /// What the source means by its refusal, when it says it in words of its own.
     var explanation: Fault? { state.withLock { $0.explanation } }

@@ -70,15 +70,16 @@ extension WebClient {
                 guard case .redirect(let location) = ending else { return }
                 let next = try redirected(file.request, from: address, to: location)
                 file.learn { $0.target = next }
-            } catch RangeReceiver.Refusal.status(let status, _) where [401, 403, 404, 410].contains(status) {
+            } catch RangeReceiver.Refusal.status(let status, _) where Self.isRefusal(status, file.request) {
                 // An address that a redirect gave may have expired: the source is asked for another one, once. So may a login.
                 // What a source means by a refusal is only known of its own.
                 let explained = address == file.request.url ? receiver.explanation : nil
                 let refusal: any Error = explained ?? RangeReceiver.Refusal.status(status, retryAfter: nil)
                 guard remaining > 1 else { throw refusal }
                 if address == file.request.url {
-                    guard [401, 403].contains(status), let authorizer = file.request.authorizer,
-                        try await authorizer.renew(after: nil, refused: headers.first(name: "Authorization"))
+                    guard [400, 401, 403].contains(status), let authorizer = file.request.authorizer,
+                        try await authorizer.renew(
+                            after: receiver.challenge, refused: headers.first(name: "Authorization"))
                     else { throw refusal }
                 }
                 // Another connection may have learned of a new one meanwhile.
@@ -87,6 +88,11 @@ extension WebClient {
             }
         }
         throw Fault(.sourceUnreachable(url: file.request.shown, detail: "it redirects more than 10 times"))
+    }
+
+    /// Whether a status may mean that an address or a login has expired; some services say `400` to expired keys.
+    private static func isRefusal(_ status: Int, _ request: Request) -> Bool {
+        [401, 403, 404, 410].contains(status) || (status == 400 && request.authorizer != nil)
     }
 
     private func run(

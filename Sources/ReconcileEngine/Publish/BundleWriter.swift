@@ -41,8 +41,8 @@ struct BundleWriter {
     /// - Throws: ``Fault`` of kind `system`; nothing is then there that was not before.
     func write(_ groups: [[Item]], toTar path: FilePath) async throws -> (digest: Digest, bytes: Int64) {
         let contents = try contents(of: groups)
-        let folder = path.removingLastComponent()
-        let output = try Disk().beginFile(in: folder.isEmpty ? "." : folder)
+        // Beside the content, so that what a crash leaves goes with it.
+        let output = try Disk().beginFile(in: layout.root)
         var count: Int64 = 0
         do {
             func append(_ bytes: [UInt8]) throws {
@@ -69,11 +69,16 @@ struct BundleWriter {
     /// Writes a directory: content first and the index last, so that it never names what is not there.
     ///
     /// - Throws: ``Fault`` of kind `system`.
-    func write(_ groups: [[Item]], toDirectory path: FilePath) throws {
+    func write(_ groups: [[Item]], toDirectory path: FilePath) async throws {
         let (contents, disk) = (try contents(of: groups), Disk())
         let blobs = path.pushing("blobs/sha256")
         try disk.makeDirectory(blobs)
-        for (digest, size) in contents.blobs where DiskReader.entry(at: blobs.appending("\(digest)"))?.size != size {
+        for (digest, size) in contents.blobs {
+            let place = blobs.appending("\(digest)")
+            // What is there already is only left when it is still what it was.
+            if DiskReader.entry(at: place)?.size == size, try await Hashing.digest(ofFile: place).digest == digest {
+                continue
+            }
             try disk.replace(blobs.appending("\(digest)"), withBlob: layout.blob(digest))
         }
         for (name, bytes) in try documents(of: contents).sorted(by: { $0.name > $1.name }) where name != "index.json" {
@@ -93,6 +98,8 @@ struct BundleWriter {
             var manifests: [OCIDescriptor] = []
             for item in group {
                 var descriptor = try add(item.release, to: &contents)
+                // In an index, skopeo takes a descriptor that says more than usual for another kind of list.
+                if item.platform != nil { descriptor.artifactType = nil }
                 descriptor.platform = item.platform.map {
                     OCIDescriptor.Platform(os: $0.os, architecture: $0.architecture)
                 }
@@ -105,10 +112,18 @@ struct BundleWriter {
                     try JSONFile.bytes(
                         of: OCIDocument(schemaVersion: 2, mediaType: OCIName.index, manifests: manifests),
                         pretty: false), type: OCIName.index) : manifests[0]
-            let tag = first.version.description.replacing("+", with: "_")
-            entry.annotations = [
-                OCIName.referenceName: "\(first.origin.repository):\(tag)", OCIName.channel: first.channel,
-            ]
+            let name = "\(first.origin.repository):\(first.version.description.replacing("+", with: "_"))"
+            entry.annotations = [OCIName.referenceName: name, OCIName.channel: first.channel]
+            let same = contents.manifests.first { $0.annotations?[OCIName.referenceName] == name }
+            guard same == nil || same?.digest == entry.digest else {
+                throw Fault(
+                    .unusable(
+                        what: "“\(name)”",
+                        detail:
+                            "two models have other files under this name; bundle them apart: reconcile bundle MODEL --out PATH"
+                    ))
+            }
+            if same != nil { continue }
             contents.manifests.append(entry)
         }
         return contents

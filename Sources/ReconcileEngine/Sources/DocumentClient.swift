@@ -59,7 +59,7 @@ struct DocumentClient: Sendable {
         do {
             let known = asked[key]
             let answer = if let known { known } else { try await keptOrAsked(request, limit: limit, caching, isRight) }
-            if answer.status != 200 || isRight(answer) { asked.note(answer, key) }
+            if answer.status == 404 || (answer.status == 200 && isRight(answer)) { asked.note(answer, key) }
             await gate.leave(key)
             return answer
         } catch {

@@ -52,6 +52,11 @@ package protocol ModelSource: Sendable {
     /// - Throws: ``Fault`` of kind `secretMissing`.
     func locations(_ kind: FileAids.Kind, _ sha256: Digest, in repository: String) throws -> [Location]
 
+    /// Does what must be known before ``locations(of:in:)`` is asked: where the source itself is, for one that may move.
+    ///
+    /// - Throws: ``Fault`` as ``list(_:)``.
+    func settle() async throws
+
     /// Where a file's bytes, or those of an archive, are: the places to try, in order.
     ///
     /// - Throws: ``Fault`` of kind `secretMissing` when an address cannot be read.
@@ -63,6 +68,8 @@ extension ModelSource {
         throw Fault(
             .sourceInvalid(url: repository, detail: "a catalog has versions, and no revision “\(revision.printable)”"))
     }
+
+    package func settle() async throws {}
 
     package func platforms(of listing: Listing, in repository: String) async throws -> [TargetPlatform] { [] }
 

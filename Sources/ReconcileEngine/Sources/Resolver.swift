@@ -94,6 +94,8 @@ package struct Resolver: Sendable {
             } catch let fault as Fault {
                 last = fault
                 guard fault.isSilence else { break }
+                // What a revision stands for has no order: one that lags would move what is active backwards.
+                if desired.revision != nil, question.observed.slot.generation != nil { break }
             }
         }
         return .unknown(last.about(desired.name))
@@ -144,7 +146,12 @@ package struct Resolver: Sendable {
             let builds = inRange[index...].prefix { $0.version.hasSamePrecedence(as: listing.version) }
                 .filter { self.obstacle(to: $0, desired) == nil }
             guard builds.count == 1 else { throw Fault(.ambiguous(versions: builds.map(\.version.description))) }
-            let release = try await release(listing, of: source, origin, question)
+            let release: Release
+            do { release = try await self.release(listing, of: source, origin, question) } catch let fault as Fault {
+                guard case .nothingIncluded = fault.kind, desired.selection.isWhole else { throw fault }
+                candidates.append(Candidate(version: listing.version, verdict: .excluded(.incomplete, nil)))
+                continue
+            }
             candidates.append(Candidate(version: listing.version, verdict: verdict(on: release, listing, question)))
             if settles(candidates, release, question, isRequired: isRequired) { break }
         }
@@ -170,8 +177,10 @@ package struct Resolver: Sendable {
         _ listing: Listing, of source: any ModelSource, _ origin: Origin, _ question: Question
     ) async throws -> Release {
         let selection = question.desired.selection
+        // What another of its sources delivered under this version stays what the version is.
+        let others = question.desired.origins.filter { $0 != origin }
         let held = question.observed.generations.first {
-            $0.release.revision == listing.revision && $0.release.origin == origin
+            ($0.release.origin == origin ? $0.release.revision == listing.revision : others.contains($0.release.origin))
                 && $0.release.include == selection.texts && $0.release.version == listing.version
         }
         if let held { return held.release }
@@ -196,6 +205,10 @@ package struct Resolver: Sendable {
             return .excluded(.republished(known: known), release)
         }
         if let obstacle = factObstacle(to: release) { return .excluded(obstacle, release) }
+        // Where a list does not tell channels apart, the release itself may.
+        if question.desired.revision == nil, !question.desired.policy.admits(channel: release.channel) {
+            return .excluded(.channel(name: release.channel), release)
+        }
         if !question.desired.policy.licenses.admits(release.license) {
             return .excluded(.license(found: release.license), release)
         }

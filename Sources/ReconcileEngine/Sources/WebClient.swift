@@ -135,7 +135,7 @@ package struct WebClient: Sendable {
             }
             let headers = try await headers(of: request, at: target.absoluteString)
             let response = try await execute(request, at: target, headers)
-            if [401, 403].contains(response.status), renewals > 0, isTrusted,
+            if [400, 401, 403].contains(response.status), renewals > 0, isTrusted,
                 try await request.authorizer?.renew(
                     after: response.header("WWW-Authenticate"), refused: headers.first(name: "Authorization")) == true
             {

@@ -50,7 +50,7 @@ package enum Wording {
         case .diskFull(let needed, let free):
             return Message(
                 summary:
-                    "The disk is too full for \(name): \(Format.bytes(needed)) are needed, \(Format.bytes(free)) are free.",
+                    "The disk is too full\(fault.model.map { " for \($0)" } ?? ""): \(Format.bytes(needed)) are needed, \(Format.bytes(free)) are free.",
                 state: "Nothing was downloaded; what is active stays.", command: "reconcile gc --dry-run")
         case .occupied(let path):
             return Message(
@@ -261,6 +261,7 @@ package enum Wording {
             return (
                 "needs \(repository) \(needed), " + (found.map { "which is at \($0)" } ?? "which is not installed"), nil
             )
+        case .incomplete: return ("listed, but none of its files is there", nil)
         case .license(let found):
             return (
                 found.map { "its licence, \($0.printable), is not one of those that are allowed" }

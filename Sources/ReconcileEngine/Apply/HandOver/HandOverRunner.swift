@@ -36,10 +36,11 @@ struct HandOverRunner: Sendable {
             ?? HandOverRecord(
                 declared: handOver.digest, generation: directory, form: form.form, root: handOver.directory,
                 name: form.name, places: [])
-        if record.declared != handOver.digest {
-            // What was declared before is taken back, unless it is the same place.
-            if (record.root, record.name) != (handOver.directory, form.name) { try withdraw(model) }
-            (record.versions, record.snapshots) = (nil, nil)
+        // What stands at another place is taken back, once it is here.
+        let former =
+            (record.form, record.root, record.name) == (form.form, handOver.directory, form.name) ? nil : record
+        if former != nil {
+            (record.versions, record.snapshots, record.pointer, record.before, record.places) = (nil, nil, nil, nil, [])
         }
         (record.declared, record.generation) = (handOver.digest, directory)
         (record.form, record.root, record.name) = (form.form, handOver.directory, form.name)
@@ -51,17 +52,21 @@ struct HandOverRunner: Sendable {
             try await HubCachePublisher(root: root, repository: form.name).publish(subject, &record, kept: kept)
         case .triton(let file, let server, let seconds):
             let publisher = TritonPublisher(root: root, file: file)
+            let server = server.map { TritonServer(address: $0, model: form.name, seconds: seconds) }
+            // While it loads, nothing in the directory may be touched.
+            if let server, case .timedOut(let detail) = try await server.waitUntilIdle() { return .timedOut(detail) }
             let number = try await publisher.publish(subject, &record)
+            record.isLoaded = server == nil
             // It is written down before the server is asked: the next number must be higher, whatever comes of it.
             try write(record, model)
-            if let server {
-                answer = try await TritonServer(address: server, model: form.name, seconds: seconds).load(number)
-            }
+            if let server { answer = try await server.load(number) }
             if answer == .works { try publisher.sweep(&record, keeping: number) }
         case .ollama(let file, _):
             try await OllamaPublisher(root: root, file: file, name: form.name).publish(subject, &record)
         }
+        record.isLoaded = answer == .works
         try write(record, model)
+        if let former { try takeBack(former) }
         return answer
     }
 
@@ -69,14 +74,19 @@ struct HandOverRunner: Sendable {
     ///
     /// - Throws: ``Fault`` of kind `system`.
     func withdraw(_ model: ModelName) throws {
-        guard var record = HandOverRecord.read(layout.handOver(model)) else { return }
+        guard let record = HandOverRecord.read(layout.handOver(model)) else { return }
+        try takeBack(record)
+        try disk.remove(layout.handOver(model))
+    }
+
+    private func takeBack(_ former: HandOverRecord) throws {
+        var record = former
         let root = FilePath(record.root)
         switch record.form {
         case .huggingfaceCache: try HubCachePublisher(root: root, repository: record.name).withdraw(&record)
         case .triton: try TritonPublisher(root: root, file: nil).withdraw(record)
         case .ollama: try OllamaPublisher(root: root, file: nil, name: record.name).withdraw(record)
         }
-        try disk.remove(layout.handOver(model))
     }
 
     /// Gives a place a file of a generation, unless it has it already. What is there is believed when it is the same file, or

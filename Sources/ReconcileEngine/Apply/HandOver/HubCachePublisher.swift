@@ -29,6 +29,8 @@ struct HubCachePublisher {
             try await HandOverRunner.place(file, of: subject, at: blob)
         }
         let snapshot = folder.appending("snapshots").appending(commit)
+        // One that somebody else has made is used, and is not ours to take away.
+        let isOurs = DiskReader.entry(at: snapshot) == nil || record.snapshots?[commit] != nil
         for file in subject.release.files {
             let link = snapshot.pushing(FilePath(file.path.description))
             let up = String(repeating: "../", count: file.path.components.count + 1)
@@ -39,12 +41,16 @@ struct HubCachePublisher {
         }
         let ref = folder.appending("refs").appending("main")
         try disk.makeDirectory(ref.removingLastComponent())
-        if try DiskReader.contents(of: ref, limit: 256) != Array(commit.utf8) {
-            try disk.write(Array(commit.utf8), to: ref)
+        let active = HandOverRecord.Pointer.content(of: ref)
+        if record.pointer == nil { record.before = active }
+        if active != commit { try disk.write(Array(commit.utf8), to: ref) }
+        let places = subject.release.files.map { snapshot.pushing(FilePath($0.path.description)).string }
+        // Files that were chosen before, and are not now.
+        for old in record.places where isOurs && old.hasPrefix("\(snapshot.string)/") && !places.contains(old) {
+            try disk.remove(FilePath(old))
         }
-        record.snapshots = (record.snapshots ?? [:]).merging([commit: subject.directory]) { $1 }
-        record.places =
-            [ref.string] + subject.release.files.map { snapshot.pushing(FilePath($0.path.description)).string }
+        if isOurs { record.snapshots = (record.snapshots ?? [:]).merging([commit: subject.directory]) { $1 } }
+        (record.places, record.pointer) = (places, HandOverRecord.Pointer(path: ref.string, content: commit))
         try sweep(&record, kept: kept.union([subject.directory]), active: commit)
     }
 
@@ -53,9 +59,10 @@ struct HubCachePublisher {
     /// - Throws: ``Fault`` of kind `system`.
     func withdraw(_ record: inout HandOverRecord) throws {
         let ref = folder.appending("refs").appending("main")
-        let active = try DiskReader.contents(of: ref, limit: 256).map { String(decoding: $0, as: UTF8.self) }
-        if let active, record.snapshots?[active] != nil { try disk.remove(ref) }
-        try sweep(&record, kept: [], active: nil)
+        if let active = HandOverRecord.Pointer.content(of: ref), active == record.pointer?.content {
+            if let before = record.before { try disk.write(Array(before.utf8), to: ref) } else { try disk.remove(ref) }
+        }
+        try sweep(&record, kept: [], active: record.before)
     }
 
     /// The commit of a hub, else as many digits of the content digest: readers only compare them.

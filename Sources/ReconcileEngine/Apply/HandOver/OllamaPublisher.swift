@@ -66,24 +66,30 @@ struct OllamaPublisher {
                     size: weights.size)
             ])
         let manifest = try manifestPath()
-        try writeIfOther(Array(try JSONFile.bytes(of: document, pretty: false).dropLast()), to: manifest)
-        record.places = [manifest.string, blob.string]
+        let bytes = Array(try JSONFile.bytes(of: document, pretty: false).dropLast())
+        if record.pointer == nil { record.before = HandOverRecord.Pointer.content(of: manifest) }
+        try writeIfOther(bytes, to: manifest)
+        record.places = [blob.string, place(of: digest).string]
+        record.pointer = HandOverRecord.Pointer(path: manifest.string, content: String(decoding: bytes, as: UTF8.self))
     }
 
     /// Takes the manifest away if it names what was handed over, and with it that content.
     ///
     /// - Throws: ``Fault`` of kind `system`.
     func withdraw(_ record: HandOverRecord) throws {
-        let (manifest, blob) = (try manifestPath(), record.places.last.map { FilePath($0) })
-        guard let blob, let name = blob.lastComponent?.string,
-            let text = try DiskReader.contents(of: manifest, limit: 1 << 20).map({ String(decoding: $0, as: UTF8.self) }
-            ),
-            text.contains(name.replacing("sha256-", with: "sha256:"))
-        else { return }
-        try disk.remove(manifest)
-        // Another manifest may name the same content.
-        if !(try isUsed(name.replacing("sha256-", with: "sha256:"), below: root.appending("manifests"))) {
-            try disk.remove(blob)
+        let manifest = try manifestPath()
+        if let pointer = record.pointer, HandOverRecord.Pointer.content(of: manifest) == pointer.content {
+            if let before = record.before {
+                try disk.write(Array(before.utf8), to: manifest)
+            } else {
+                try disk.remove(manifest)
+            }
+        }
+        for blob in record.places.map({ FilePath($0) }) {
+            guard let name = blob.lastComponent?.string, name.hasPrefix("sha256-") else { continue }
+            // Another manifest may name the same content.
+            let isUsed = try isUsed(name.replacing("sha256-", with: "sha256:"), below: root.appending("manifests"))
+            if !isUsed { try disk.remove(blob) }
         }
     }
 

@@ -18,6 +18,27 @@ struct TritonServer: Sendable {
     private static let pause = Duration.milliseconds(250)
     private static let indexLimit = 16 << 20
 
+    /// Waits until the server is not loading the model.
+    ///
+    /// - Returns: That it timed out; everything else may be tried.
+    /// - Throws: `CancellationError`.
+    func waitUntilIdle() async throws -> HookRunner.Answer {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            guard let index = try? await ask("POST", "/v2/repository/index", body: "{}"), index.status == 200,
+                let states = try? JSONFile.value([State].self, from: index.body, name: "the index"),
+                states.contains(where: { $0.name == model && $0.state == "LOADING" })
+            else {
+                try Task.checkCancellation()
+                return .works
+            }
+            guard ContinuousClock.now < deadline else {
+                return .timedOut("Triton is still loading “\(model)” after \(seconds) s")
+            }
+            try await Task.sleep(for: Self.pause)
+        }
+    }
+
     /// Loads the model and waits until a version is ready.
     ///
     /// - Returns: What the server said.

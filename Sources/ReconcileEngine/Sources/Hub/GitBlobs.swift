@@ -75,7 +75,7 @@ final class GitBlobs: Sendable {
             case .failed(let reason, let wait): (fault, asked) = (reason, wait)
             }
             failures += 1
-            let pause = asked ?? .milliseconds(250 << min(failures, 6))
+            let pause = max(asked ?? .zero, .milliseconds(250 << min(failures, 6)))
             waited += pause
             guard failures < Self.attempts || asked != nil, waited <= Self.patience else { throw fault }
             let moment = ContinuousClock.now + pause

@@ -13,6 +13,8 @@ final class ImageLayoutTransport: OCITransport {
     private let opened = Mutex<Opened?>(nil)
 
     private static let indexLimit = 64 << 20
+    /// A bundle has a member for each file of each release; its content is not read here.
+    private static let limits = ArchiveLimits(members: 4_000_000, unpackedBytes: .max)
 
     init(path: FilePath) { self.path = path }
 
@@ -57,7 +59,8 @@ final class ImageLayoutTransport: OCITransport {
     func locations(of digest: Digest, in repository: String) throws -> [Location] {
         let name = "blobs/sha256/\(digest)"
         guard let members = try open().members else { return [.file(path.pushing(FilePath(name)))] }
-        return members[path: name].map { [.part(path, offset: $0.dataOffset)] } ?? []
+        guard let member = members[path: name] else { throw invalid("it lacks blob \(digest.short)…") }
+        return [.part(path, offset: member.dataOffset)]
     }
 
     func shown(_ repository: String) -> String { "\(path.string): \(repository)" }
@@ -98,7 +101,7 @@ final class ImageLayoutTransport: OCITransport {
             throw Fault(.sourceUnreachable(url: path.string, detail: "it is not there, or cannot be read"))
         }
         do {
-            return try TarIndex { offset, buffer in
+            return try TarIndex(limits: Self.limits) { offset, buffer in
                 let count = Int(max(0, min(Int64(buffer.count), file.size - offset)))
                 let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
                 return count > 0 && file.read(into: part, at: offset) ? count : 0

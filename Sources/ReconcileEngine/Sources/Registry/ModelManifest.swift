@@ -22,6 +22,7 @@ struct ModelManifest: Sendable {
         guard layers.count <= Self.layerLimit else { throw Unusable(detail: "it has \(layers.count) layers") }
         var files: [ReleaseFile] = []
         var archives: [Archive] = []
+        var seen: Set<Digest> = []
         for layer in layers {
             guard let digest = layer.sha256 else {
                 throw Unusable(
@@ -33,7 +34,7 @@ struct ModelManifest: Sendable {
                 guard selection.matches(path) else { continue }
                 files.append(ReleaseFile(path: path, size: layer.size, sha256: digest))
             case .archive(let format):
-                guard !archives.contains(where: { $0.sha256 == digest }) else { continue }
+                guard seen.insert(digest).inserted else { continue }
                 archives.append(Archive(sha256: digest, size: layer.size, format: format))
             }
         }

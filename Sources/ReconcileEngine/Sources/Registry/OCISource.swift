@@ -1,4 +1,5 @@
 import ReconcileCore
+import Synchronization
 
 /// Models in OCI registries and image layouts: tags that are versions, each standing for a manifest, which is kept by its digest.
 ///
@@ -8,6 +9,8 @@ struct OCISource: ModelSource {
     private let name: String
     private let transport: any OCITransport
     private let cache: SourceCache
+    /// The tags that listed digests were remembered for.
+    private let remembered = RememberedTags()
 
     init(name: String, transport: any OCITransport, cache: SourceCache) {
         (self.name, self.transport, self.cache) = (name, transport, cache)
@@ -17,6 +20,7 @@ struct OCISource: ModelSource {
         let tags = try await transport.tags(of: repository)
         return try await versions(tags, repository).map { version, tag in
             let digest = tag.digest ?? known(tag.name, repository)
+            if let digest { remembered.note(tag.name, for: digest, repository) }
             return Listing(
                 version: version, channel: tag.channel, publishedAt: nil, isYanked: false,
                 revision: OCIReference(digest.map { "sha256:\($0)" } ?? tag.name).text)
@@ -48,7 +52,7 @@ struct OCISource: ModelSource {
         _ listing: Listing, of repository: String, choosing selection: FileSelection, for platform: TargetPlatform
     ) async throws -> Release {
         let reference = OCIReference(listing.revision)
-        var (document, digest) = try await document(reference, repository)
+        var (document, digest) = try await listed(reference, repository)
         if case .tag(let tag) = reference { remember(tag, digest, repository) }
         let address = digest
         if let manifests = document.manifests {
@@ -70,6 +74,20 @@ struct OCISource: ModelSource {
             guard case .web(var place) = location else { return location }
             place.shown += " (\(file.path))"
             return .web(place)
+        }
+    }
+
+    /// The manifest of a listed release. One that was remembered for a tag and is gone is asked for by the tag again.
+    private func listed(_ reference: OCIReference, _ repository: String) async throws -> (OCIDocument, Digest) {
+        do {
+            return try await document(reference, repository)
+        } catch let fault as Fault {
+            guard case .sourceRefuses(_, .revisionMissing) = fault.kind, case .digest(let digest) = reference,
+                let tag = remembered.tag(of: digest, repository)
+            else { throw fault }
+            let found = try await document(.tag(tag), repository)
+            remember(tag, found.1, repository)
+            return found
         }
     }
 
@@ -193,6 +211,17 @@ struct OCISource: ModelSource {
     private func invalid(_ repository: String, _ detail: String) -> Fault {
         Fault(.sourceInvalid(url: transport.shown(repository), detail: detail))
     }
+}
+
+/// Which tags stand for which digests, as far as that was remembered from an earlier pass.
+private final class RememberedTags: Sendable {
+    private let tags = Mutex<[String: String]>([:])
+
+    func note(_ tag: String, for digest: Digest, _ repository: String) {
+        tags.withLock { $0["\(repository)@\(digest)"] = tag }
+    }
+
+    func tag(of digest: Digest, _ repository: String) -> String? { tags.withLock { $0["\(repository)@\(digest)"] } }
 }
 
 extension OCIDescriptor.Platform {

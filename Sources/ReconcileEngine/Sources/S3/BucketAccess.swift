@@ -16,6 +16,7 @@ final class BucketAccess: RequestAuthorizer {
     private let keys: CredentialCache
     private let clock: @Sendable () -> Date
     private let known = Mutex<Bucket?>(nil)
+    private let answered = Atomic(false)
     /// The credentials that went out last.
     private let used = Mutex<Credentials?>(nil)
 
@@ -38,6 +39,15 @@ final class BucketAccess: RequestAuthorizer {
             surroundings: surroundings, profile: declaration.profile, anonymous: declaration.isAnonymous)
         keys = CredentialCache(chain)
     }
+
+    /// Whether the bucket has answered, so that it is where it is asked.
+    var hasAnswered: Bool { answered.load(ordering: .relaxed) }
+
+    /// Whether it may be in another region than the one that it is asked in.
+    var mayMove: Bool { declaration.region == nil }
+
+    /// Notes that the bucket has answered.
+    func noteAnswer() { answered.store(true, ordering: .relaxed) }
 
     /// The address for people.
     var shown: String { "s3://\(address.bucket)/\(address.prefix)" }
@@ -106,9 +116,10 @@ final class BucketAccess: RequestAuthorizer {
         do { finding = try await keys.current() } catch { throw Self.fault(error, shown) }
         used.withLock { $0 = finding.credentials }
         guard let credentials = finding.credentials else { return [] }
-        guard let parts = URLComponents(string: url), let scheme = parts.scheme, let host = parts.percentEncodedHost,
-            let origin = WebOrigin("\(scheme)://\(host)\(parts.port.map { ":\($0)" } ?? "")")
-        else { throw Fault(.bug(detail: "\(shown) has an address that cannot be signed")) }
+        let bucket = try bucket()
+        guard let parts = URLComponents(string: url), let origin = Self.origin(of: parts, bucket) else {
+            throw Fault(.bug(detail: "\(shown) has an address that cannot be signed"))
+        }
         let signed = headers.filter { name, _ in
             let name = name.lowercased()
             return (name.hasPrefix("x-amz-") && name != Self.contentHash) || name.hasPrefix("if-")
@@ -117,10 +128,17 @@ final class BucketAccess: RequestAuthorizer {
             method: method, origin: origin, path: parts.percentEncodedPath.isEmpty ? "/" : parts.percentEncodedPath,
             query: (parts.queryItems ?? []).map { ($0.name, $0.value ?? "") },
             headers: signed.map { Header($0, $1) }, payload: Self.payload(headers))
-        let region = try bucket().region
-        return SignatureV4(credentials: credentials, region: region).headers(for: request, at: clock()).map {
+        return SignatureV4(credentials: credentials, region: bucket.region).headers(for: request, at: clock()).map {
             ($0.name, $0.value)
         }
+    }
+
+    /// Nearly always the bucket's own, which need not be parsed anew.
+    private static func origin(of parts: URLComponents, _ bucket: Bucket) -> WebOrigin? {
+        guard let scheme = parts.scheme, let host = parts.percentEncodedHost else { return nil }
+        let authority = host + (parts.port.map { ":\($0)" } ?? "")
+        let isOwn = authority == bucket.origin.authority && (scheme == "https") == bucket.origin.isSecure
+        return isOwn ? bucket.origin : WebOrigin("\(scheme)://\(authority)")
     }
 
     private static let contentHash = "x-amz-content-sha256"

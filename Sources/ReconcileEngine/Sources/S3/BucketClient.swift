@@ -7,7 +7,7 @@ struct BucketClient: Sendable {
     let documents: DocumentClient
 
     private static let listingLimit = 8 << 20
-    private static let pageLimit = 10_000
+    private static let pageLimit = 2_000
 
     /// The answer to a request; once more when it says that the bucket is in another region.
     ///
@@ -23,7 +23,10 @@ struct BucketClient: Sendable {
                 throw fault.asFault(access.shown + path)
             }
             let answer = try await documents.answer(to: request, limit: limit, caching: caching, isRight: isRight)
-            guard answer.status != 200 else { return answer }
+            guard answer.status != 200 else {
+                access.noteAnswer()
+                return answer
+            }
             let error = ServiceError(status: answer.status, body: answer.body) { answer[$0] }
             if attempt == 1, case .wrongRegion(let region?) = error.meaning {
                 try access.settle(region: region)
@@ -32,6 +35,18 @@ struct BucketClient: Sendable {
             throw error.asFault(access.shown + path)
         }
         throw Fault(.sourceUnreachable(url: access.shown + path, detail: "it names one region after the other"))
+    }
+
+    /// Makes sure that the bucket is asked where it is, before addresses of its objects are given to others.
+    ///
+    /// - Throws: ``Fault``.
+    func settle() async throws {
+        guard !access.hasAnswered, access.mayMove else { return }
+        _ = try await answer("", limit: Self.listingLimit) { $0.list(prefix: access.key(""), mostKeys: 1) }
+    }
+
+    private static func last(_ objects: [ObjectListing.Object], _ folders: [String]) -> String? {
+        [objects.last?.key, folders.last].compactMap(\.self).max { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     /// What is below a prefix, page by page.
@@ -44,11 +59,19 @@ struct BucketClient: Sendable {
         var (objects, folders): ([ObjectListing.Object], [String]) = ([], [])
         var token: String?
         for _ in 1...Self.pageLimit {
-            let answer = try await answer(prefix, limit: Self.listingLimit) {
+            let answer = try await answer(
+                prefix, limit: Self.listingLimit, caching: .pass,
+                isRight: { (try? ObjectListing(parsing: $0.body)) != nil }
+            ) {
                 $0.list(prefix: access.key(prefix), delimiter: delimiter, continuation: token)
             }
             let page: ObjectListing
             do { page = try ObjectListing(parsing: answer.body) } catch { throw error.asFault(access.shown + prefix) }
+            // Keys are listed in order: a page that does not go on would be followed by others for ever.
+            let (last, next) = (Self.last(objects, folders), Self.last(page.objects, page.commonPrefixes))
+            if page.continuation != nil {
+                guard let next, last.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else { break }
+            }
             objects += page.objects
             folders += page.commonPrefixes
             guard let next = page.continuation else { return (objects, folders) }

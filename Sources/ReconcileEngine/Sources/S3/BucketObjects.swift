@@ -57,6 +57,10 @@ struct BucketObjects: Sendable {
             }
             if selection.matches(path) { wanted.append((path, object)) }
         }
+        // Published files beside no index are a catalog that is being written, or has lost it: not what they seem.
+        guard !wanted.contains(where: { $0.path.description == "release.json" }) else {
+            throw invalid(prefix, "it is a release of a catalog whose index.json is not there")
+        }
         let files = try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
             var files: [ReleaseFile] = []
             for (index, (path, object)) in wanted.enumerated() {
@@ -96,7 +100,7 @@ struct BucketObjects: Sendable {
         if let known = cache.entry(for: key)?.body, let digest = Digest(String(decoding: known, as: UTF8.self)) {
             return digest
         }
-        var digest = try await stored(path)
+        var digest = try await stored(object, path)
         if digest == nil { digest = try await computed(object, path) }
         guard let digest else {
             throw invalid(
@@ -109,10 +113,13 @@ struct BucketObjects: Sendable {
     }
 
     /// The checksum that an object was stored with; that of a multipart upload is over its parts and tells nothing.
-    private func stored(_ path: String) async throws -> Digest? {
+    private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
         let answer = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
         guard let header = answer["x-amz-checksum-sha256"] else { return nil }
-        let bytes = try? ObjectChecksum.sha256(header: header, type: answer["x-amz-checksum-type"])
+        let type = answer["x-amz-checksum-type"]
+        // Not every service says it: an upload in parts shows by its entity tag.
+        if object.entityTag?.contains("-") == true, type?.uppercased() != "FULL_OBJECT" { return nil }
+        let bytes = try? ObjectChecksum.sha256(header: header, type: type)
         return bytes.flatMap { Digest(bytes: $0) }
     }
 
@@ -124,8 +131,13 @@ struct BucketObjects: Sendable {
             throw Fault(.sourceUnreachable(url: location.shown, detail: "HTTP \(response.status)"))
         }
         var (hash, count) = (StreamingHash(), Int64(0))
+        // At 16 KiB a second it is still an answer.
+        let deadline = ContinuousClock.now + .seconds(60 + (object.size >> 14))
         do {
             _ = try await response.read { bytes in
+                guard ContinuousClock.now < deadline else {
+                    throw Fault(.sourceUnreachable(url: location.shown, detail: WebClient.timedOut))
+                }
                 hash.update(bytes)
                 count += Int64(bytes.count)
                 return count <= object.size

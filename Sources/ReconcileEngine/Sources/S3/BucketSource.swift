@@ -47,6 +47,8 @@ struct BucketSource: ModelSource {
         return try await objects.describe(listing, of: repository, choosing: selection)
     }
 
+    func settle() async throws { try await client.settle() }
+
     func aids(for release: Release) async throws -> [Digest: FileAids] {
         BucketObjects.owns(release.revision) ? [:] : try await catalog.aids(for: release)
     }
