@@ -36,7 +36,8 @@ http {{
   include /etc/nginx/mime.types; default_type application/octet-stream;
   sendfile on; tcp_nopush on; keepalive_timeout 65; keepalive_requests 100000; server_tokens off; client_max_body_size 0;
   log_format b '$bytes_sent $status "$http_range" "$request"'; access_log {LOG} b;
-  client_body_temp_path {STATE}/t1; proxy_temp_path {STATE}/t2; fastcgi_temp_path {STATE}/t3; uwsgi_temp_path {STATE}/t4; scgi_temp_path {STATE}/t5;
+  client_body_temp_path {STATE}/t1; proxy_temp_path {STATE}/t2; fastcgi_temp_path {STATE}/t3; uwsgi_temp_path {STATE}/t4;
+  scgi_temp_path {STATE}/t5;
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_buffering off;
   server {{ listen 127.0.0.1:{FRONT}; listen 127.0.0.2:{FRONT};
     location /cdn/ {{ alias {STATE}/hub/; }}

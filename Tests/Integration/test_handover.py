@@ -244,6 +244,8 @@ def test_cache_added():
         expect(snapshot(m)[0] is None, "it is at the old place too")
         says(m.run(), "Nothing to do")
         declare(m, hub, "")
+        m.run()
+        expect(snapshot(m, "my-org/my-vad", cache="other")[0] is None, "it is still handed over")
         says(m.run(), "Nothing to do")
 
 

@@ -56,7 +56,7 @@ struct PassText {
         case .install: return "+ \(name)  \(to)  installed"
         case .replace: return "~ \(name)  \(from) → \(to)  replaced"
         case .relabel: return "~ \(name)  \(from) → \(to)  relabelled, same content"
-        case .repair where change.reason == .notHandedOver: return "± \(name)  \(to)  handed over"
+        case .repair where change.reason == .notHandedOver: return "± \(name)  \(to)  handed over as declared"
         case .repair: return "± \(name)  \(to)  repaired"
         case .remove: return "- \(name)  \(from)  removed"
         }

@@ -46,7 +46,7 @@ public struct BucketPublisher: Sendable {
         }
         return try await beside { place in
             let publisher = try Publisher(catalog: place.string, repository: repository)
-            let tag = try await fetchIndex(publisher, with: description.version)
+            let tag = try await catalogTag(publisher, with: description.version)
             let prepared = try await prepare(publisher, source, description, at: now)
             guard let release = prepared.release else { return (prepared.summary, false) }
             for file in release.files {
@@ -104,6 +104,14 @@ public struct BucketPublisher: Sendable {
         try Disk().makeDirectory(place)
         defer { try? Disk().removeTree(place) }
         return try await body(place)
+    }
+
+    /// The entity tag of the index; a catalog without one gets an empty one first, so that what is half sent is no release.
+    private func catalogTag(_ publisher: Publisher, with version: Version) async throws -> String? {
+        if let tag = try await fetchIndex(publisher, with: version) { return tag }
+        var empty = try publisher.readIndex()
+        try await send(&empty, publisher, unless: nil)
+        return try await fetchIndex(publisher, with: version)
     }
 
     /// Brings the index, and the release file of a version that is there already.

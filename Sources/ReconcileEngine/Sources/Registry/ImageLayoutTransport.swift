@@ -48,7 +48,12 @@ final class ImageLayoutTransport: OCITransport {
             case .digest(let digest): digest
             case .tag(let tag): try self.digest(of: tag, in: repository)
             }
-        return try blob(digest, limit: OCILimit.manifestBytes)
+        let bytes = try blob(digest, limit: OCILimit.manifestBytes)
+        let listed = try manifests(of: repository).first { $0.descriptor.sha256 == digest }
+        if let listed, listed.descriptor.size != bytes.count {
+            throw invalid("the manifest of “\(listed.tag.printable)” has not the size that its index names")
+        }
+        return bytes
     }
 
     func blob(_ blob: OCIDescriptor, in repository: String) throws -> [UInt8] {

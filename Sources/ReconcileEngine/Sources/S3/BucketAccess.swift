@@ -43,9 +43,6 @@ final class BucketAccess: RequestAuthorizer {
     /// Whether the bucket has answered, so that it is where it is asked.
     var hasAnswered: Bool { answered.load(ordering: .relaxed) }
 
-    /// Whether it may be in another region than the one that it is asked in.
-    var mayMove: Bool { declaration.region == nil }
-
     /// Notes that the bucket has answered.
     func noteAnswer() { answered.store(true, ordering: .relaxed) }
 

@@ -41,7 +41,7 @@ struct BucketClient: Sendable {
     ///
     /// - Throws: ``Fault``.
     func settle() async throws {
-        guard !access.hasAnswered, access.mayMove else { return }
+        guard !access.hasAnswered else { return }
         _ = try await answer("", limit: Self.listingLimit) { $0.list(prefix: access.key(""), mostKeys: 1) }
     }
 
