@@ -1,3 +1,4 @@
+import Foundation
 import ReconcileCore
 package import SystemPackage
 
@@ -61,6 +62,17 @@ package struct WebLocation: Sendable, Hashable {
         (request.token, request.allowsInsecure, request.authorizer) = (token, allowsInsecure, authorizer)
         request.knowledge = knowledge
         return request
+    }
+
+    /// The page that a `Link` of this one leads to. It is taken from the same server only: it is asked with the same login.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceInvalid`.
+    func page(_ link: String) throws -> WebLocation {
+        guard let base = URL(string: url), let next = URL(string: link, relativeTo: base)?.absoluteURL,
+            WebAddress.haveSameOrigin(base, next)
+        else { throw Fault(.sourceInvalid(url: shown, detail: "its next page is on another server")) }
+        return WebLocation(
+            url: next.absoluteString, shown: shown, token: token, allowsInsecure: allowsInsecure, authorizer: authorizer)
     }
 
     /// Whether the same is asked of the same server.

@@ -42,7 +42,7 @@ struct HubClient: Sendable {
             }
             let page = try await get([HubEntry].self, at: location, of: repository, caching: .pass)
             entries += page.value
-            next = try page.answer["Link"].flatMap(Links.next).map { try continuation($0, from: location) }
+            next = try page.answer["Link"].flatMap(Links.next).map { try location.page($0) }
         }
         return try files(entries, first.shown)
     }
@@ -73,16 +73,6 @@ struct HubClient: Sendable {
     }
 
     // MARK: Details
-
-    /// A further page is taken from the same server only: it is asked with the same token.
-    private func continuation(_ link: String, from location: WebLocation) throws -> WebLocation {
-        guard let base = URL(string: location.url), let next = URL(string: link, relativeTo: base)?.absoluteURL,
-            WebAddress.haveSameOrigin(base, next)
-        else { throw Fault(.sourceInvalid(url: location.shown, detail: "its next page is on another server")) }
-        return WebLocation(
-            url: next.absoluteString, shown: location.shown, token: location.token,
-            allowsInsecure: location.allowsInsecure)
-    }
 
     private func files(_ entries: [HubEntry], _ shown: String) throws -> [HubFile] {
         try entries.filter { $0.type == "file" }.map { entry in

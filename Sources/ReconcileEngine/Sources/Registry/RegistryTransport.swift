@@ -27,7 +27,7 @@ final class RegistryTransport: OCITransport {
             }
             let answer = try await get(page, in: repository)
             names += try JSONFile.published(TagList.self, from: answer.body, at: page.shown).tags ?? []
-            next = try answer["Link"].flatMap(Links.next).map { try continuation($0, from: page) }
+            next = try answer["Link"].flatMap(Links.next).map { try page.page($0) }
         }
         // Signatures and their like are tagged by what they are about.
         return names.filter { !$0.hasPrefix("sha256-") }.map { OCITag(name: $0) }
@@ -127,16 +127,6 @@ final class RegistryTransport: OCITransport {
         return WebLocation(
             url: "\(address.base)/v2/\(full)/\(path)", shown: shown(repository),
             allowsInsecure: address.allowsInsecure, authorizer: authorizer)
-    }
-
-    /// A further page is taken from the same server only: it is asked with the same login.
-    private func continuation(_ link: String, from page: WebLocation) throws -> WebLocation {
-        guard let base = URL(string: page.url), let next = URL(string: link, relativeTo: base)?.absoluteURL,
-            WebAddress.haveSameOrigin(base, next)
-        else { throw Fault(.sourceInvalid(url: page.shown, detail: "its next page is on another server")) }
-        return WebLocation(
-            url: next.absoluteString, shown: page.shown, allowsInsecure: page.allowsInsecure,
-            authorizer: page.authorizer)
     }
 
     private func get(_ location: WebLocation, in repository: String) async throws -> DocumentClient.Answer {
