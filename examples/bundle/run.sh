@@ -86,7 +86,7 @@ open("laboratory/stick/models.tar", "wb").write(data[:place] + bytes([data[place
 END
 cp office/desired-state.lock laboratory/
 on laboratory reconcile --locked --progress none
-expect 1 "stick/models.tar sent wrong bytes" "“vad” stays as it is"
+expect 1 "stick/models.tar holds wrong bytes" "“vad” stays as it is"
 expect_files laboratory vad 1.1.0
 
 say "With a good one it goes on. And without a lock, too: zoo does not answer, so the stick says what there is."

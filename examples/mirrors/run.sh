@@ -70,7 +70,7 @@ say "One that says what the others say, and sends other bytes: found out while t
 publish 1.4.0 web registry disk
 printf 'other bytes' | dd of=disk/vad/1.4.0/model.onnx bs=1 seek=100000 conv=notrunc status=none
 run reconcile --progress none
-expect 0 "disk/vad/1.4.0/model.onnx sent wrong bytes" "vad  1.3.0 → 1.4.0  replaced"
+expect 0 "disk/vad/1.4.0/model.onnx holds wrong bytes" "vad  1.3.0 → 1.4.0  replaced"
 expect_files 1.4.0
 
 say "With a lock nobody is asked what there is: the web server may be down, and whoever has the locked content delivers it."
