@@ -72,7 +72,8 @@ package struct WebLocation: Sendable, Hashable {
             WebAddress.haveSameOrigin(base, next)
         else { throw Fault(.sourceInvalid(url: shown, detail: "its next page is on another server")) }
         return WebLocation(
-            url: next.absoluteString, shown: shown, token: token, allowsInsecure: allowsInsecure, authorizer: authorizer)
+            url: next.absoluteString, shown: shown, token: token, allowsInsecure: allowsInsecure, authorizer: authorizer
+        )
     }
 
     /// Whether the same is asked of the same server.
