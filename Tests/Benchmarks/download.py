@@ -172,7 +172,7 @@ def small():
 def huge():
     """Peak memory of 20 GB in one file of 200 tensors, long enough for blocks of 4 MiB; fewer bytes when the disk is short."""
     room = os.statvfs(WWW).f_bavail * os.statvfs(WWW).f_frsize
-    size = min(20_200_000_000, room * 2 // 5) // (200 << 20) * (200 << 20)
+    size = min(20_200_000_000, room * 4 // 9) // (200 << 20) * (200 << 20)
     source = f"{STATE}/src-huge"
     os.makedirs(source, exist_ok=True)
     try:
@@ -189,9 +189,11 @@ def huge():
                            shell=True, check=True)
             publish("huge", "1.0.0", source)
         rm(source)
-        result = one(ours("reconcile", "huge"), access_log=f"{STATE}/access.log")
-        row(f"peak memory of {size / 1e9:.1f} GB in one file", f"{result['peak_mb']:.0f} MB ({result['wall']:.1f} s,"
-            f" {result['sent'] / 1e9:.1f} GB sent)", "100 MiB", result["rc"] == 0 and result["peak_mb"] <= 100)
+        results = [one(ours("reconcile", "huge"), access_log=f"{STATE}/access.log") for _ in range(3)]
+        peak = max(r["peak_mb"] for r in results)
+        row(f"peak memory of {size / 1e9:.1f} GB in one file", f"{peak:.0f} MB (median {med(results, 'peak_mb'):.0f} MB;"
+            f" {med(results, 'wall'):.1f} s, {med(results, 'sent') / 1e9:.1f} GB sent)", "100 MiB",
+            all(r["rc"] == 0 for r in results) and peak <= 100)
     finally:
         rm(source, f"{WWW}/catalog/huge", DL)
 

@@ -269,8 +269,8 @@ def skopeo(repo, host):
     return f"skopeo --insecure-policy copy -q --src-tls-verify=false docker://{host}/{repo}:1.0.0 dir:{DL}/m"
 
 
-def s5cmd(repo, host):
-    return f"{BIN}/s5cmd --log error --endpoint-url http://{host} cp 's3://models/plain/{repo}/1.0.0/*' {DL}/m/"
+def s5cmd(repo, host, what="plain/{}/1.0.0/*"):
+    return f"{BIN}/s5cmd --log error --endpoint-url http://{host} cp 's3://models/{what.format(repo)}' {DL}/m/"
 
 
 def run(cases):
@@ -341,7 +341,7 @@ def requests():
         "hub": [("hf download", hf(THIRTY), HTTP), ("hf download with Xet", hf(THIRTY), HF)],
         "oci": [("skopeo copy", skopeo(THIRTY, front(1)), None)],
         "plain": [("s5cmd cp", s5cmd(THIRTY, front(2)), AWS)],
-        "catalog": [("s5cmd cp of plain objects", s5cmd(THIRTY, front(2)), AWS)],
+        "catalog": [("s5cmd cp of it", s5cmd(THIRTY, front(2), "catalog/{}/*"), AWS)],
         "bundle": [],
     }
     for kind, others in peers.items():

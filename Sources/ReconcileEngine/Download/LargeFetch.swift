@@ -175,8 +175,7 @@ final class LargeFetch: Sendable {
     }
 
     private func nextFlight(_ id: Int, _ rate: Double?) throws -> RangeBook.Flight? {
-        let first = engine.bucket.isNarrow ? RangeBook.smallest : 4 * RangeBook.smallest
-        let wanted = rate.map { Int64($0 * RangeBook.requestSeconds) } ?? first
+        let wanted = rate.map { Int64($0 * RangeBook.requestSeconds) } ?? firstLength
         guard
             let flight = assembly.next(
                 for: id, wanted: wanted, connections: sharing.withLock { $0 }, rates: watch.rates)
@@ -187,6 +186,12 @@ final class LargeFetch: Sendable {
             throw RangeReceiver.Refusal.ignoresRanges
         }
         return flight
+    }
+
+    /// How much is asked for before it is known how fast it comes.
+    private var firstLength: Int64 {
+        if engine.bucket.isNarrow { return RangeBook.smallest }
+        return isFar == false ? RangeBook.largest : 4 * RangeBook.smallest
     }
 
     private func fetch(_ id: Int, _ flight: RangeBook.Flight) async throws {

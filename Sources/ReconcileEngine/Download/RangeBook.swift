@@ -16,7 +16,9 @@ struct RangeBook: Sendable {
     /// The smallest range that is asked for, unless less is missing; a slow one is not split when it has less to bring.
     static let smallest: Int64 = 1 << 20
     /// The largest range that is asked for at once.
-    static let largest: Int64 = 32 << 20
+    static let largest: Int64 = 64 << 20
+    /// The same where several connections share a file: what comes far ahead of the hash does not stay in memory for it.
+    private static let largestShared: Int64 = 32 << 20
 
     /// How long a request should take: long against the way to the server, short against a change of speed.
     static let requestSeconds = 2.0
@@ -52,7 +54,8 @@ struct RangeBook: Sendable {
         // Several get half of what would be even: who is done early takes of the rest, and nobody is left with much at the end.
         let even = missingBytes / Int64(connections > 1 ? 2 * connections : 1)
         let share = (even + Self.smallest - 1) / Self.smallest * Self.smallest
-        let length = min(Int64(first.count), max(Self.smallest, min(wanted, share, Self.largest)))
+        let most = connections > 1 ? Self.largestShared : Self.largest
+        let length = min(Int64(first.count), max(Self.smallest, min(wanted, share, most)))
         // Ranges end where blocks do, and no crumb is left behind that would be a request of its own.
         var end = cut(first.lowerBound + length)
         if end <= first.lowerBound { end = first.lowerBound + length }

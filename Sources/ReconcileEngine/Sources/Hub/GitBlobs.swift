@@ -11,12 +11,10 @@ final class GitBlobs: Sendable {
     private let gate = DigestGate()
     /// Until when the server is left alone.
     private let quiet = Mutex(ContinuousClock.now)
-    private let kept = Mutex<(bytes: Int, contents: [Digest: HeldBytes])>((0, [:]))
+    private let files = HeldFiles()
 
     /// Files that are read at once.
     static let width = 8
-    /// Bytes that are kept, and the longest file that may be one of them: what comes whole into memory anyway.
-    private static let (keptBytes, longestKept) = (16 << 20, Int64(Block.bytes))
     /// Git keeps larger files than this outside; whatever is larger must be there on purpose, and is not read twice.
     private static let longest: Int64 = 256 << 20
     private static let attempts = 3
@@ -26,7 +24,7 @@ final class GitBlobs: Sendable {
     init(client: WebClient, cache: SourceCache) { (self.client, self.cache) = (client, cache) }
 
     /// The bytes of a file that was read in this pass.
-    func held(_ digest: Digest) -> HeldBytes? { kept.withLock { $0.contents[digest] } }
+    func held(_ digest: Digest) -> HeldBytes? { files[digest] }
 
     /// A file with its SHA-256.
     ///
@@ -106,7 +104,7 @@ final class GitBlobs: Sendable {
             }
             let deadline = ContinuousClock.now + Self.deadline(size)
             var (git, sha256, count) = (GitBlobHash(size: size), StreamingHash(), Int64(0))
-            var content: [UInt8]? = size <= Self.longestKept ? [] : nil
+            var content: [UInt8]? = files.hasRoom(for: size) ? [] : nil
             _ = try await response.read { bytes in
                 guard ContinuousClock.now < deadline else { throw unreachable(WebClient.timedOut) }
                 count += Int64(bytes.count)
@@ -118,7 +116,7 @@ final class GitBlobs: Sendable {
             }
             guard count == size, git.name() == oid else { return wrong("its bytes are not those that its tree names") }
             let digest = sha256.digest()
-            if let content { keep(content, digest) }
+            if let content { files.keep(content, digest) }
             return .digest(digest)
         } catch let fault as Fault {
             guard case .sourceUnreachable(_, let detail) = fault.kind, detail != WebClient.connectionRefused else {
@@ -133,14 +131,6 @@ final class GitBlobs: Sendable {
 
     /// How long an answer may take: at 16 KiB a second it is still an answer.
     private static func deadline(_ size: Int64) -> Duration { .seconds(60 + (size >> 14)) }
-
-    private func keep(_ content: [UInt8], _ digest: Digest) {
-        kept.withLock { kept in
-            guard kept.bytes + content.count <= Self.keptBytes, kept.contents[digest] == nil else { return }
-            kept.contents[digest] = HeldBytes(digest: digest, bytes: content)
-            kept.bytes += content.count
-        }
-    }
 
     /// An entity tag without its quotes.
     static func plain(_ tag: String) -> String {

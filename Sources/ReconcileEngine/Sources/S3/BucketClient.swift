@@ -49,6 +49,19 @@ struct BucketClient: Sendable {
         [objects.last?.key, folders.last].compactMap(\.self).max { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// One page of what is below a prefix.
+    ///
+    /// - Throws: ``Fault``.
+    func page(_ prefix: String, delimiter: String? = nil, continuation: String? = nil) async throws -> ObjectListing {
+        let answer = try await answer(
+            prefix, limit: Self.listingLimit, caching: .pass,
+            isRight: { (try? ObjectListing(parsing: $0.body)) != nil }
+        ) {
+            $0.list(prefix: access.key(prefix), delimiter: delimiter, continuation: continuation)
+        }
+        do { return try ObjectListing(parsing: answer.body) } catch { throw error.asFault(access.shown + prefix) }
+    }
+
     /// What is below a prefix, page by page.
     ///
     /// - Parameter delimiter: What ends a folder; without it everything below is listed.
@@ -59,14 +72,7 @@ struct BucketClient: Sendable {
         var (objects, folders): ([ObjectListing.Object], [String]) = ([], [])
         var token: String?
         for _ in 1...Self.pageLimit {
-            let answer = try await answer(
-                prefix, limit: Self.listingLimit, caching: .pass,
-                isRight: { (try? ObjectListing(parsing: $0.body)) != nil }
-            ) {
-                $0.list(prefix: access.key(prefix), delimiter: delimiter, continuation: token)
-            }
-            let page: ObjectListing
-            do { page = try ObjectListing(parsing: answer.body) } catch { throw error.asFault(access.shown + prefix) }
+            let page = try await page(prefix, delimiter: delimiter, continuation: token)
             // Keys are listed in order: a page that does not go on would be followed by others for ever.
             let (last, next) = (Self.last(objects, folders), Self.last(page.objects, page.commonPrefixes))
             if page.continuation != nil {

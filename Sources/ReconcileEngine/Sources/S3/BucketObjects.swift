@@ -1,15 +1,23 @@
 import AmazonS3
 import Foundation
 import ReconcileCore
+import Synchronization
 
 /// Releases that are plain objects in a bucket: `MODEL/VERSION/path`. The SHA-256 of an object is the checksum that it was stored
-/// with, where it has one; otherwise a small one is read for it, and a large one only when somebody asked for that.
+/// with, where it has one; otherwise it is computed, of a large one only when somebody asked for that. Small ones are read at
+/// once, with their checksum, and kept for the fetch.
 struct BucketObjects: Sendable {
     let name: String
     let client: BucketClient
     let web: WebClient
     let cache: SourceCache
     let readsAll: Bool
+    private let held = HeldFiles()
+    private let listed = ListedObjects()
+
+    init(name: String, client: BucketClient, web: WebClient, cache: SourceCache, readsAll: Bool) {
+        (self.name, self.client, self.web, self.cache, self.readsAll) = (name, client, web, cache, readsAll)
+    }
 
     /// Objects that are asked about at once.
     private static let width = 8
@@ -19,6 +27,32 @@ struct BucketObjects: Sendable {
 
     /// Whether a revision is one of plain objects.
     static func owns(_ revision: String) -> Bool { revision.hasPrefix(marker) }
+
+    /// The folders of a repository all of whose objects are known; its releases need not list them again.
+    ///
+    /// - Throws: ``Fault`` of kind `sourceInvalid` when an object is not below it.
+    func folders(_ objects: [ObjectListing.Object], of repository: String) throws -> [String] {
+        let root = client.access.key("\(repository)/")
+        listed[root] = objects
+        var folders: Set<String> = []
+        for object in objects {
+            guard object.key.hasPrefix(root) else { throw unsafe(object, "\(repository)/") }
+            if let name = object.key.dropFirst(root.count).split(separator: "/", omittingEmptySubsequences: false).first,
+                object.key.utf8.count > root.utf8.count + name.utf8.count
+            {
+                folders.insert("\(root)\(name)/")
+            }
+        }
+        return Array(folders)
+    }
+
+    /// All objects below a folder of a repository.
+    private func objects(below prefix: String, of repository: String) async throws -> [ObjectListing.Object] {
+        guard let all = listed[client.access.key("\(repository)/")] else {
+            return try await client.list(prefix).objects
+        }
+        return all.filter { $0.key.hasPrefix(client.access.key(prefix)) }
+    }
 
     /// The folders that are versions.
     ///
@@ -51,9 +85,9 @@ struct BucketObjects: Sendable {
         let prefix = "\(repository)/\(listing.revision.dropFirst(Self.marker.count))"
         let root = client.access.key(prefix)
         var wanted: [(path: ReleasePath, object: ObjectListing.Object)] = []
-        for object in try await client.list(prefix).objects where !object.key.hasSuffix("/") {
+        for object in try await objects(below: prefix, of: repository) where !object.key.hasSuffix("/") {
             guard object.key.hasPrefix(root), let path = ReleasePath(String(object.key.dropFirst(root.count))) else {
-                throw invalid(prefix, "“\(object.key.prefix(80).printable)” is not a safe path")
+                throw unsafe(object, prefix)
             }
             if selection.matches(path) { wanted.append((path, object)) }
         }
@@ -87,6 +121,7 @@ struct BucketObjects: Sendable {
     ///
     /// - Throws: ``Fault`` of kind `unusable` or `secretMissing`.
     func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
+        if let held = held[file.sha256] { return [.held(held)] }
         let folder = release.revision.dropFirst(Self.marker.count)
         return [.web(try client.access.location("\(release.origin.repository)/\(folder)\(file.path)"))]
     }
@@ -100,8 +135,13 @@ struct BucketObjects: Sendable {
         if let known = cache.entry(for: key)?.body, let digest = Digest(String(decoding: known, as: UTF8.self)) {
             return digest
         }
-        var digest = try await stored(object, path)
-        if digest == nil { digest = try await computed(object, path) }
+        var digest: Digest?
+        if held.hasRoom(for: object.size) {
+            digest = try await read(object, path)
+        } else {
+            digest = try await stored(object, path)
+            if digest == nil { digest = try await computed(object, path) }
+        }
         guard let digest else {
             throw invalid(
                 path,
@@ -112,9 +152,26 @@ struct BucketObjects: Sendable {
         return digest
     }
 
-    /// The checksum that an object was stored with; that of a multipart upload is over its parts and tells nothing.
+    /// Reads a small object; what was stored with a checksum must have it.
+    private func read(_ object: ObjectListing.Object, _ path: String) async throws -> Digest {
+        let answer = try await client.answer(path, limit: Int(clamping: object.size)) {
+            try $0.get(client.access.key(path))
+        }
+        guard answer.body.count == object.size else { throw invalid(path, Self.otherSize) }
+        let digest = Hashing.digest(of: answer.body)
+        guard Self.checksum(answer, object) ?? digest == digest else {
+            throw invalid(path, "its bytes are not those of its checksum")
+        }
+        held.keep(answer.body, digest)
+        return digest
+    }
+
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
-        let answer = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
+        Self.checksum(try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }, object)
+    }
+
+    /// The checksum that an object was stored with; that of a multipart upload is over its parts and tells nothing.
+    private static func checksum(_ answer: DocumentClient.Answer, _ object: ObjectListing.Object) -> Digest? {
         guard let header = answer["x-amz-checksum-sha256"] else { return nil }
         let type = answer["x-amz-checksum-type"]
         // Not every service says it: an upload in parts shows by its entity tag.
@@ -146,11 +203,27 @@ struct BucketObjects: Sendable {
             try Task.checkCancellation()
             throw Fault(.sourceUnreachable(url: location.shown, detail: WebClient.words(for: error)))
         }
-        guard count == object.size else { throw invalid(path, "it has not the size that the bucket lists") }
+        guard count == object.size else { throw invalid(path, Self.otherSize) }
         return hash.digest()
+    }
+
+    private static let otherSize = "it has not the size that the bucket lists"
+
+    private func unsafe(_ object: ObjectListing.Object, _ prefix: String) -> Fault {
+        invalid(prefix, "“\(object.key.prefix(80).printable)” is not a safe path")
     }
 
     private func invalid(_ path: String, _ detail: String) -> Fault {
         Fault(.sourceInvalid(url: client.access.shown + path, detail: detail))
+    }
+}
+
+/// Repositories whose objects were listed whole in this pass.
+private final class ListedObjects: Sendable {
+    private let known = Mutex<[String: [ObjectListing.Object]]>([:])
+
+    subscript(root: String) -> [ObjectListing.Object]? {
+        get { known.withLock { $0[root] } }
+        set { known.withLock { $0[root] = newValue } }
     }
 }

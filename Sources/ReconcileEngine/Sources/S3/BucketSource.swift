@@ -3,7 +3,8 @@ import ReconcileCore
 
 /// Models in a bucket: a catalog, as `reconcile publish` makes it, or plain objects at `PREFIX/MODEL/VERSION/…`.
 ///
-/// Which of both a repository is, its `index.json` tells. Of plain objects the folders are the versions.
+/// Which of both a repository is, its `index.json` tells. Of plain objects the folders are the versions. What a repository was
+/// is remembered, so that the next pass asks once; nothing is taken for granted because of it.
 struct BucketSource: ModelSource {
     private let catalog: CatalogSource
     private let objects: BucketObjects
@@ -18,24 +19,48 @@ struct BucketSource: ModelSource {
         self.cache = cache
     }
 
+    /// What a repository was found to be.
+    private enum Kind: UInt8 {
+        /// Plain objects, so many that only their folders are listed.
+        case manyObjects = 1
+        case catalog = 2
+    }
+
     func list(_ repository: String) async throws -> [Listing] {
-        if cache.entry(for: plainKey(repository)) != nil {
-            let (found, folders) = try await client.list("\(repository)/", delimiter: "/")
-            if !found.contains(where: { $0.key == client.access.key("\(repository)/index.json") }) {
-                return try objects.listings(folders, of: repository)
+        let known = kind(of: repository)
+        if known == .catalog {
+            do { return try await catalog.list(repository) } catch let fault as Fault {
+                guard case .sourceLacks = fault.kind else { throw fault }
             }
-            _ = cache.forget(plainKey(repository))
         }
-        do {
-            return try await catalog.list(repository)
-        } catch let fault as Fault {
-            guard case .sourceLacks = fault.kind else { throw fault }
+        let found: (hasIndex: Bool, folders: [String])
+        do { found = try await look(into: repository, asks: known == .manyObjects) } catch let fault as Fault {
+            // Whoever may read objects need not be allowed to list them; a catalog does without.
+            guard case .sourceRefuses(_, .credentialsLackScope) = fault.kind,
+                let listings = try? await catalog.list(repository)
+            else { throw fault }
+            remember(.catalog, repository)
+            return listings
         }
-        let listings = try objects.listings(
-            try await client.list("\(repository)/", delimiter: "/").folders, of: repository)
-        // The next pass asks only once.
-        cache.store(SourceCache.Entry(tag: nil, body: [1]), for: plainKey(repository))
-        return listings
+        guard found.hasIndex else { return try objects.listings(found.folders, of: repository) }
+        remember(.catalog, repository)
+        return try await catalog.list(repository)
+    }
+
+    /// Lists a repository: all of it if one answer has all, which also serves its releases; else its folders.
+    private func look(
+        into repository: String, asks onlyFolders: Bool
+    ) async throws -> (hasIndex: Bool, folders: [String]) {
+        let (root, index) = ("\(repository)/", client.access.key("\(repository)/index.json"))
+        if !onlyFolders {
+            let page = try await client.page(root)
+            if page.continuation == nil {
+                return try (page.objects.contains { $0.key == index }, objects.folders(page.objects, of: repository))
+            }
+            remember(.manyObjects, repository)
+        }
+        let (found, folders) = try await client.list(root, delimiter: "/")
+        return (found.contains { $0.key == index }, folders)
     }
 
     func describe(
@@ -66,5 +91,14 @@ struct BucketSource: ModelSource {
         return try objects.locations(of: file, in: release)
     }
 
-    private func plainKey(_ repository: String) -> String { "s3-objects:\(client.access.shown)\(repository)" }
+    private func kind(of repository: String) -> Kind? {
+        cache.entry(for: kindKey(repository))?.body.first.flatMap { Kind(rawValue: $0) }
+    }
+
+    private func remember(_ kind: Kind, _ repository: String) {
+        guard self.kind(of: repository) != kind else { return }
+        cache.store(SourceCache.Entry(tag: nil, body: [kind.rawValue]), for: kindKey(repository))
+    }
+
+    private func kindKey(_ repository: String) -> String { "s3-kind:\(client.access.shown)\(repository)" }
 }
