@@ -214,6 +214,42 @@ def test_small_without_checksum():
         is_same(m, front, "1.1.0")
 
 
+def sums(files, wrong=()):
+    """What sha256sum writes of these files."""
+    return "".join("%s %s%s\n" % (machine.sha256(data + b"x" * (path in wrong)), "*" if path.endswith("onnx") else " ", path)
+                   for path, data in files.items()).encode()
+
+
+def test_checksum_file():
+    """A SHA256SUMS beside the objects says what they must be, also of large ones without a checksum; it is read once, and not believed blindly."""
+    for make in (seaweedfs, moto):
+        with bucket(make) as (front, m):
+            def put(version, files, text):
+                without_checksum(front, below("prod/vad/" + version, {**files, "SHA256SUMS": text}))
+
+            files = {"model.onnx": noise(9 * MiB, "sums"), "sub/config.json": b"{}", "loose.txt": b"named nowhere"}
+            named = {path: data for path, data in files.items() if path != "loose.txt"}
+            text = b"# by hand\n\n" + sums(named)
+            put("1.0.0", files, text)
+            m.run()
+            m.has({**files, "SHA256SUMS": text}, "vad")
+            expect(front.asked("HEAD") == [], "asked: %s" % front.asked("HEAD"))
+            front.clear()
+            says(m.run(), "Nothing to do")
+            expect(len(front.asked()) == 1, "nothing new cost %s" % front.asked())
+            for number, wrong in enumerate(["model.onnx", "sub/config.json"], 1):
+                put("1.%d.0" % number, files, sums(files, wrong=[wrong]))
+                refused(m, wrong)
+                m.blobs()
+                m.remove("models/.reconcile/history.db")
+            contradictory = sums({"model.onnx": b"1"}) + sums({"model.onnx": b"2"})
+            put("1.3.0", files, contradictory)
+            refused(m, "SHA256SUMS", "lock --fetch")
+            put("1.4.0", {"new.json": b"[]"}, sums({"new.json": b"[]"}))
+            m.run()
+            m.has({"new.json": b"[]", "SHA256SUMS": sums({"new.json": b"[]"})}, "vad")
+
+
 def test_parts():
     """The checksum of an upload in parts is not taken for that of the file."""
     for make in (seaweedfs, moto):

@@ -3,7 +3,8 @@
 
 - LAW 4: the model's link leads to a complete release at every moment, once one was confirmed;
 - LAW 3: the next pass converges to the state that an undisturbed one reaches, and the one after has nothing to do;
-- the models of a group are never seen at different versions.
+- the models of a group are never seen at different versions;
+- what was handed over to the Hugging Face cache leads to a complete release at every moment, too.
 
 strace tells of every system call that changes something, and holds up the next; this script kills the program after the k-th.
 """
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 
+import registry as registries
 from support import RECONCILE, expect, run
 
 EFFECTS = ("mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,rmdir,fsync,fdatasync,"
@@ -28,6 +30,7 @@ HOOKS = {
 
 
 def prepare(base, hooks, installed, models):
+    """A machine with a catalog that it takes a release from."""
     work = os.path.join(base, "template")
     for version, files in RELEASES.items():
         for path, text in files.items():
@@ -52,6 +55,46 @@ def prepare(base, hooks, installed, models):
     return work
 
 
+def prepare_packed(base, hooks, installed, models):
+    """A machine with an image layout whose releases are tar layers, and which hands them over to a Hugging Face cache."""
+    work = os.path.join(base, "template")
+    os.makedirs(os.path.join(work, "layout/blobs/sha256"))
+    with open(os.path.join(work, "desired-state.yaml"), "w") as file:
+        file.write("apiVersion: reconcile/v1\nsources: { zoo: { bundle: layout } }\nmodels:\n")
+        for model in models:
+            file.write("  %s: { from: zoo/acme/%s, version: ^1.0, publishAs: { huggingfaceCache: hub }, %s }\n" % (model, model, hooks))
+
+    def push(*versions):
+        names = []
+        for version in versions:
+            tar = registries.tar({path: text.encode() for path, text in RELEASES[version].items()})
+            image = registries.modelpack({}, tars=[tar], version=version)
+            for digest, data in {**image.blobs, image.digest: image.data}.items():
+                with open(os.path.join(work, "layout/blobs/sha256", digest[7:]), "wb") as file:
+                    file.write(data)
+            names.append(image.descriptor(annotations={"org.opencontainers.image.ref.name": version}))
+        with open(os.path.join(work, "layout/index.json"), "w") as file:
+            json.dump({"schemaVersion": 2, "manifests": names}, file)
+
+    push("1.0.0")
+    if installed:
+        run(work)
+        expect(all(handed_over(work, model) == "1.0.0" for model in models), "nothing was handed over")
+    push("1.0.0", "1.1.0")
+    return work
+
+
+def handed_over(work, model):
+    """The version that a reader of the cache finds; None when there is none, "broken" when files of it are missing."""
+    folder = os.path.join(work, "hub/models--acme--" + model)
+    try:
+        with open(os.path.join(folder, "refs/main")) as file:
+            snapshot = os.path.join(folder, "snapshots", file.read())
+    except FileNotFoundError:
+        return None
+    return version_of(snapshot)
+
+
 def content(work, models):
     """What a reader finds behind the links: the version whose files are all there; None when there is no link."""
     found = {content_of(work, model) for model in models}
@@ -60,11 +103,13 @@ def content(work, models):
 
 def content_of(work, model):
     link = os.path.join(work, "models", model)
-    if not os.path.islink(link):
-        return None
+    return version_of(link) if os.path.islink(link) else None
+
+
+def version_of(place):
     for version, files in RELEASES.items():
         try:
-            if all(open(os.path.join(link, path)).read() == text for path, text in files.items()):
+            if all(open(os.path.join(place, path)).read() == text for path, text in files.items()):
                 return version
         except OSError:
             pass
@@ -92,7 +137,7 @@ def state_of(work, model):
     return {"links": links, "generations": generations,
             "confirmed": sorted(c["release"]["version"] for c in memory.get("confirmed", [])),
             "quarantine": sorted((q["release"]["version"], "set" in q) for q in memory.get("quarantine", [])),
-            "trial": memory.get("trial"), "hold": memory.get("hold")}
+            "trial": memory.get("trial"), "hold": memory.get("hold"), "handed over": handed_over(work, model)}
 
 
 def run_until(work, point):
@@ -127,9 +172,9 @@ def run_until(work, point):
     return seen == point
 
 
-def kill_everywhere(name, hooks, installed, models=("vad",)):
+def kill_everywhere(name, hooks, installed, models=("vad",), make=prepare):
     base = tempfile.mkdtemp(prefix="reconcile-kill-")
-    template = prepare(base, hooks, installed, models)
+    template = make(base, hooks, installed, models)
     undisturbed = os.path.join(base, "undisturbed")
     shutil.copytree(template, undisturbed, symlinks=True)
     run(undisturbed, status=None)
@@ -145,6 +190,7 @@ def kill_everywhere(name, hooks, installed, models=("vad",)):
         expect(found != "broken" or not installed, "%s: killed after effect %d, a reader finds a mixture" % (name, point))
         expect(all(content_of(work, model) != "broken" for model in models), "%s: killed after effect %d, half a model" % (name, point))
         expect(not installed or found is not None, "%s: killed after effect %d, the model is gone" % (name, point))
+        expect(all(handed_over(work, model) != "broken" for model in models), "%s: killed after effect %d, half a snapshot" % (name, point))
         if not killed:
             shutil.rmtree(work)
             break
@@ -171,6 +217,9 @@ def main():
     kill_everywhere("update whose probe fails", HOOKS["probe fails"], installed=True)
     kill_everywhere("update of a group that works", HOOKS["works"], installed=True, models=("enc", "vad"))
     kill_everywhere("update of a group whose probe fails", HOOKS["probe fails"], installed=True, models=("enc", "vad"))
+    kill_everywhere("install from an archive, handed over", HOOKS["works"], installed=False, make=prepare_packed)
+    kill_everywhere("update from an archive, handed over", HOOKS["works"], installed=True, make=prepare_packed)
+    kill_everywhere("update from an archive, handed back", HOOKS["probe fails"], installed=True, make=prepare_packed)
 
 
 if __name__ == "__main__":

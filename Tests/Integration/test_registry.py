@@ -18,6 +18,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -582,6 +583,23 @@ def test_index_platform():
         registry.clear()
         machine.refused("Nothing to do", status=0)
         expect(not registry.log, [r.path for r in registry.log])
+
+
+def test_index_common():
+    """An entry that names no platform is for all that have none of their own, floating and locked alike."""
+    with world() as (registry, machine):
+        common, other = released("common"), released("other")
+        registry.push("acme/vad", index([(OTHERS[0], other), (None, common)]), "1.0.0")
+        machine.installed(files("common"))
+        machine.run("lock")
+        entry = json.loads(machine.read("desired-state.lock"))["models"]["vad"]
+        expect(set(entry["platforms"]) == {OTHERS[0], "any/any"}, entry)
+        expect(entry["contentDigest"] == entry["platforms"]["any/any"]["contentDigest"], entry)
+        registry.clear()
+        machine.refused("Nothing to do", status=0)
+        shutil.rmtree(machine.path("models"))
+        machine.installed(files("common"), "--locked", "--progress", "none")
+        expect(asked(registry, "tags") + asked(registry, "manifests") == 0, [r.path for r in registry.log])
 
 
 def test_index_missing():

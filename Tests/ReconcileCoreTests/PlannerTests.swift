@@ -62,6 +62,29 @@ private func plan(
         }
     }
 
+    @Test func `counts a whole archive for one damaged file of it, unless its bytes are here`() throws {
+        let model = try DesiredModel.sample("a")
+        let (one, two) = (try Self.file("one", "12345"), try Self.file("two", "67"))
+        let archive = Archive(sha256: .of("tar"), size: 100, format: .tar, files: [one, two])
+        let release = Release(
+            version: Version(1, 0, 0), origin: try Sample.unwrap(Origin("zoo/vad")), revision: "sha256:x",
+            channel: "stable", files: [], archives: [archive],
+            contentDigest: .of(Release.contentText(of: [], [archive], include: [])))
+        var observed = installed(release)
+        observed.slot = .damaged(
+            try #require(observed.slot.generation), [Damage(path: one.path, kind: .altered)])
+        let offers = [model.name: [release]]
+        let fetched = plan([model], observed: [model.name: observed], offers: offers)
+        #expect(fetched.changes.map(\.action) == [.repair])
+        #expect(fetched.changes.map(\.bytes) == [.init(download: 100, disk: 107)])
+        let here = plan([model], observed: [model.name: observed], local: [one.sha256: 5], offers: offers)
+        #expect(here.changes.map(\.bytes) == [.init(reused: 5)])
+    }
+
+    private static func file(_ path: String, _ text: String) throws -> ReleaseFile {
+        ReleaseFile(path: try Sample.unwrap(ReleasePath(path)), size: Int64(text.utf8.count), sha256: .of(text))
+    }
+
     @Test func `waits for the models a release requires, and takes them together`() throws {
         let encoder = try DesiredModel.sample("encoder", origin: "zoo/encoder")
         let model = try DesiredModel.sample("a")

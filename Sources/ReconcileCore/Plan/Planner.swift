@@ -157,12 +157,8 @@ public struct Planner: Sendable {
     private func bytes(of change: Change, counted: inout Set<Digest>) -> Change.Bytes {
         var bytes = Change.Bytes()
         guard change.steps.contains(.fetch), let release = change.release else { return bytes }
-        var files = change.action == .repair ? release.files : neededDeliveries(of: release)
-        if change.action == .repair, case .damaged(_, let damage) = observed.models[change.model]?.slot {
-            let damaged = Set(damage.map(\.path))
-            files = files.filter { damaged.contains($0.path) }
-        }
-        for file in files {
+        let needed = neededDeliveries(of: release, only: damagedPaths(of: change))
+        for file in needed.files {
             let isNew = counted.insert(file.sha256).inserted
             let local = isNew ? min(observed.localBytes[file.sha256] ?? 0, file.size) : file.size
             bytes.download = saturatingSum(bytes.download, file.size - local)
@@ -171,22 +167,42 @@ public struct Planner: Sendable {
             bytes.disk = saturatingSum(bytes.disk, max(0, file.size - held))
         }
         // An archive and what is in it are on the disk together for a while.
-        for archive in release.archives ?? [] where change.action != .repair && !isUnpacked(archive) {
+        for archive in needed.archives {
             bytes.disk = saturatingSum(
                 bytes.disk, archive.files?.reduce(0) { saturatingSum($0, $1.size) } ?? archive.size)
         }
         return bytes
     }
 
-    /// What is fetched of a release: of an archive whose files are here nothing, they are simply used.
-    private func neededDeliveries(of release: Release) -> [ReleaseFile] {
-        release.looseFiles
-            + (release.archives ?? []).flatMap { archive in
-                isUnpacked(archive) ? archive.files ?? [] : [archive.asFile].compactMap(\.self)
-            }
+    /// What a repair is about; `nil` when all of a release is needed.
+    private func damagedPaths(of change: Change) -> Set<ReleasePath>? {
+        guard change.action == .repair, case .damaged(_, let damage) = observed.models[change.model]?.slot else {
+            return nil
+        }
+        return Set(damage.map(\.path))
     }
 
-    private func isUnpacked(_ archive: Archive) -> Bool {
-        archive.files?.allSatisfy { observed.localBytes[$0.sha256] ?? 0 >= $0.size } ?? false
+    /// What is fetched of a release, and which archives are taken apart for it: of one whose needed files are here nothing is
+    /// fetched, they are simply used.
+    private func neededDeliveries(
+        of release: Release, only: Set<ReleasePath>?
+    ) -> (files: [ReleaseFile], archives: [Archive]) {
+        func isNeeded(_ file: ReleaseFile) -> Bool { only?.contains(file.path) ?? true }
+        var files = release.looseFiles.filter(isNeeded)
+        var archives: [Archive] = []
+        for archive in release.archives ?? [] {
+            let wanted = archive.files?.filter(isNeeded)
+            if let wanted, isHere(wanted) {
+                files += wanted
+            } else {
+                archives.append(archive)
+                files += [archive.asFile].compactMap(\.self)
+            }
+        }
+        return (files, archives)
+    }
+
+    private func isHere(_ files: [ReleaseFile]) -> Bool {
+        files.allSatisfy { observed.localBytes[$0.sha256] ?? 0 >= $0.size }
     }
 }

@@ -63,7 +63,8 @@ package struct Lockfile: Codable, Sendable {
         /// The release that is locked; `nil` when there is none for this kind of machine.
         package func release(for platform: TargetPlatform = Platform.target) -> Release? {
             guard let platforms else { return release(contentDigest, files, archives) }
-            return platforms[platform.description].map { release($0.contentDigest, $0.files, $0.archives) }
+            let variant = platforms[platform.description] ?? platforms[TargetPlatform.any.description]
+            return variant.map { release($0.contentDigest, $0.files, $0.archives) }
         }
 
         private func release(_ digest: Digest, _ files: [ReleaseFile], _ archives: [Archive]?) -> Release {

@@ -6,9 +6,9 @@ struct HubClient: Sendable {
     let access: HubAccess
     let documents: DocumentClient
 
-    /// A listing of very many files is long, but not without bound: so many pages of a thousand.
+    /// A listing of very many files is long, but not without bound.
     private static let limitBytes = 64 << 20
-    private static let pageLimit = 1000
+    private static let (pageLimit, entryLimit) = (1000, 500_000)
 
     /// The branches and tags of a repository.
     ///
@@ -42,6 +42,9 @@ struct HubClient: Sendable {
             }
             let page = try await get([HubEntry].self, at: location, of: repository, caching: .pass)
             entries += page.value
+            guard entries.count <= Self.entryLimit else {
+                throw Fault(.sourceInvalid(url: first.shown, detail: "it has more than \(Self.entryLimit) files"))
+            }
             next = try page.answer["Link"].flatMap(Links.next).map { try location.page($0) }
         }
         return try files(entries, first.shown)

@@ -45,7 +45,10 @@ struct OCISource: ModelSource {
 
     func platforms(of listing: Listing, in repository: String) async throws -> [TargetPlatform] {
         let (document, _) = try await document(OCIReference(listing.revision), repository)
-        return (document.manifests ?? []).compactMap { $0.platform?.target }.sorted()
+        let manifests = document.manifests ?? []
+        let named = manifests.compactMap { $0.platform?.target }.sorted()
+        // A manifest beside them that names none is for all other machines.
+        return named + (named.isEmpty || !manifests.contains { $0.platform == nil } ? [] : [.any])
     }
 
     func describe(
@@ -165,10 +168,9 @@ struct OCISource: ModelSource {
     ) throws -> Digest {
         // Some indexes also hold what is said about their manifests, for no machine at all.
         let known = manifests.filter { $0.platform?.target != nil }
+        let common = manifests.first { $0.platform == nil }
         let first = known.min { ($0.platform?.target ?? .any) < ($1.platform?.target ?? .any) }
-        let chosen =
-            (platform == .any ? first : known.first { $0.platform?.target == platform })
-            ?? manifests.first { $0.platform == nil }
+        let chosen = platform == .any ? common ?? first : known.first { $0.platform?.target == platform } ?? common
         guard let chosen else {
             let available = manifests.compactMap { $0.platform?.target?.description }
             throw Fault(

@@ -7,7 +7,7 @@ struct BucketClient: Sendable {
     let documents: DocumentClient
 
     private static let listingLimit = 8 << 20
-    private static let pageLimit = 2_000
+    private static let (pageLimit, entryLimit) = (2_000, 500_000)
 
     /// The answer to a request; once more when it says that the bucket is in another region.
     ///
@@ -80,10 +80,11 @@ struct BucketClient: Sendable {
             }
             objects += page.objects
             folders += page.commonPrefixes
+            guard objects.count + folders.count <= Self.entryLimit else { break }
             guard let next = page.continuation else { return (objects, folders) }
             token = next
         }
-        throw Fault(.sourceInvalid(url: access.shown + prefix, detail: "its pages have no end"))
+        throw Fault(.sourceInvalid(url: access.shown + prefix, detail: "its list has no end"))
     }
 }
 

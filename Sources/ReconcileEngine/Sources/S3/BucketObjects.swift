@@ -3,8 +3,8 @@ import Foundation
 import ReconcileCore
 import Synchronization
 
-/// Releases that are plain objects in a bucket: `MODEL/VERSION/path`. The SHA-256 of an object is the checksum that it was stored
-/// with, where it has one; otherwise it is computed, of a large one only when somebody asked for that. Small ones are read at
+/// Releases that are plain objects in a bucket: `MODEL/VERSION/path`. The SHA-256 of an object is what a `SHA256SUMS` beside it
+/// says, else the checksum that it was stored with, where it has one; otherwise it is computed, of a large one only when somebody asked for that. Small ones are read at
 /// once, with their checksum, and kept for the fetch.
 struct BucketObjects: Sendable {
     let name: String
@@ -37,7 +37,8 @@ struct BucketObjects: Sendable {
         var folders: Set<String> = []
         for object in objects {
             guard object.key.hasPrefix(root) else { throw unsafe(object, "\(repository)/") }
-            if let name = object.key.dropFirst(root.count).split(separator: "/", omittingEmptySubsequences: false).first,
+            if let name = object.key.dropFirst(root.count).split(separator: "/", omittingEmptySubsequences: false)
+                .first,
                 object.key.utf8.count > root.utf8.count + name.utf8.count
             {
                 folders.insert("\(root)\(name)/")
@@ -85,22 +86,27 @@ struct BucketObjects: Sendable {
         let prefix = "\(repository)/\(listing.revision.dropFirst(Self.marker.count))"
         let root = client.access.key(prefix)
         var wanted: [(path: ReleasePath, object: ObjectListing.Object)] = []
+        var sums: ObjectListing.Object?
         for object in try await objects(below: prefix, of: repository) where !object.key.hasSuffix("/") {
             guard object.key.hasPrefix(root), let path = ReleasePath(String(object.key.dropFirst(root.count))) else {
                 throw unsafe(object, prefix)
             }
+            if path == ChecksumFile.path, object.size <= ChecksumFile.limitBytes { sums = object }
             if selection.matches(path) { wanted.append((path, object)) }
         }
         // Published files beside no index are a catalog that is being written, or has lost it: not what they seem.
         guard !wanted.contains(where: { $0.path.description == "release.json" }) else {
             throw invalid(prefix, "it is a release of a catalog whose index.json is not there")
         }
+        let known = if let sums { try await checksums(sums, "\(prefix)SHA256SUMS") } else { ChecksumFile?.none }
         let files = try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
             var files: [ReleaseFile] = []
             for (index, (path, object)) in wanted.enumerated() {
                 if index >= Self.width, let file = try await group.next() { files.append(file) }
                 group.addTask {
-                    ReleaseFile(path: path, size: object.size, sha256: try await digest(of: object, "\(prefix)\(path)"))
+                    let digest =
+                        if let said = known?[path] { said } else { try await digest(of: object, "\(prefix)\(path)") }
+                    return ReleaseFile(path: path, size: object.size, sha256: digest)
                 }
             }
             for try await file in group { files.append(file) }
@@ -130,14 +136,13 @@ struct BucketObjects: Sendable {
 
     /// An object's SHA-256, which is remembered as long as its entity tag, size and time stay the same.
     private func digest(of object: ObjectListing.Object, _ path: String) async throws -> Digest {
-        let changed = object.modifiedAt.map { "\($0.timeIntervalSince1970)" } ?? "-"
-        let key = "s3-sha256:\(client.access.shown)\(path):\(object.entityTag ?? "-"):\(object.size):\(changed)"
+        let key = "s3-sha256:\(identity(of: object, path))"
         if let known = cache.entry(for: key)?.body, let digest = Digest(String(decoding: known, as: UTF8.self)) {
             return digest
         }
         var digest: Digest?
         if held.hasRoom(for: object.size) {
-            digest = try await read(object, path)
+            digest = try await read(object, path).digest
         } else {
             digest = try await stored(object, path)
             if digest == nil { digest = try await computed(object, path) }
@@ -145,15 +150,30 @@ struct BucketObjects: Sendable {
         guard let digest else {
             throw invalid(
                 path,
-                "it was stored without a SHA-256, and \(object.size) bytes are too many to be read for one; store it with --checksum-algorithm SHA256, publish a catalog, or run `reconcile lock --fetch`"
+                "it was stored without a SHA-256, and \(object.size) bytes are too many to be read for one; store it with --checksum-algorithm SHA256, put the output of sha256sum beside it as SHA256SUMS, publish a catalog, or run `reconcile lock --fetch`"
             )
         }
         cache.store(SourceCache.Entry(tag: nil, body: Array(digest.description.utf8)), for: key)
         return digest
     }
 
+    /// What changes when an object does.
+    private func identity(of object: ObjectListing.Object, _ path: String) -> String {
+        let changed = object.modifiedAt.map { "\($0.timeIntervalSince1970)" } ?? "-"
+        return "\(client.access.shown)\(path):\(object.entityTag ?? "-"):\(object.size):\(changed)"
+    }
+
+    /// Reads a `SHA256SUMS`, once.
+    private func checksums(_ object: ObjectListing.Object, _ path: String) async throws -> ChecksumFile {
+        let key = "s3-sums:\(identity(of: object, path))"
+        if let known = cache.entry(for: key)?.body { return ChecksumFile(known) }
+        let bytes = try await read(object, path).bytes
+        cache.store(SourceCache.Entry(tag: nil, body: bytes), for: key)
+        return ChecksumFile(bytes)
+    }
+
     /// Reads a small object; what was stored with a checksum must have it.
-    private func read(_ object: ObjectListing.Object, _ path: String) async throws -> Digest {
+    private func read(_ object: ObjectListing.Object, _ path: String) async throws -> (digest: Digest, bytes: [UInt8]) {
         let answer = try await client.answer(path, limit: Int(clamping: object.size)) {
             try $0.get(client.access.key(path))
         }
@@ -163,7 +183,7 @@ struct BucketObjects: Sendable {
             throw invalid(path, "its bytes are not those of its checksum")
         }
         held.keep(answer.body, digest)
-        return digest
+        return (digest, answer.body)
     }
 
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
