@@ -134,6 +134,8 @@ def upload():
     import worlds
     subprocess.run([worlds.python_with_boto(), "-c", UPLOAD, f"http://127.0.0.1:{BUCKETS}"], env={**os.environ, **AWS}, check=True,
                    text=True, input="".join(f"{STATE}/hub/{repo} plain/{repo}/1.0.0/ {' '.join(files(repo))}\n" for repo in (THIRTY, SIX)))
+    subprocess.run([*TO_BUCKETS, "cp", f"{STATE}/hub/{THIRTY}/", f"s3://models/sums/{THIRTY}/1.0.0/"], env={**os.environ, **AWS},
+                   capture_output=True, check=True)
     for repo in (THIRTY, SIX):
         subprocess.run([OURS, "publish", linked(repo), "--to", "s3://models/catalog", "--endpoint", f"http://127.0.0.1:{BUCKETS}",
                         "--model", repo, "--version", "1.0.0"], env={**os.environ, **AWS}, check=True)
@@ -220,6 +222,7 @@ def source(kind, counted=False):
         "hub": f"huggingface: '{HUB_URL}'",
         "oci": f"oci: '{front(1) if counted else f'127.0.0.1:{REGISTRY}'}'",
         "plain": f"s3: 's3://models/plain', {bucket}",
+        "sums": f"s3: 's3://models/sums', {bucket}",
         "catalog": f"s3: 's3://models/catalog', {bucket}",
         "bundle": f"bundle: '{STATE}/thirty.tar'",
     }[kind]
@@ -341,6 +344,7 @@ def requests():
         "hub": [("hf download", hf(THIRTY), HTTP), ("hf download with Xet", hf(THIRTY), HF)],
         "oci": [("skopeo copy", skopeo(THIRTY, front(1)), None)],
         "plain": [("s5cmd cp", s5cmd(THIRTY, front(2)), AWS)],
+        "sums": [("s5cmd cp", s5cmd(THIRTY, front(2), "sums/{}/1.0.0/*"), AWS)],
         "catalog": [("s5cmd cp of it", s5cmd(THIRTY, front(2), "catalog/{}/*"), AWS)],
         "bundle": [],
     }

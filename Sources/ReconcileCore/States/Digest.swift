@@ -36,21 +36,25 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
     /// Takes the 32 bytes of a hash; `nil` when they are more or fewer.
     public init?(bytes: some Collection<UInt8>) {
+        // An index of blocks has very many of them, and other modules cannot specialize this.
+        let found =
+            bytes.withContiguousStorageIfAvailable { Self(UnsafeRawBufferPointer($0)) }
+            ?? Array(bytes).withUnsafeBytes { Self($0) }
+        guard let found else { return nil }
+        self = found
+    }
+
+    private init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count == 32 else { return nil }
-        var words: [UInt64] = []
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            words.append(rest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
-            rest = rest.dropFirst(8)
+        func word(_ index: Int) -> UInt64 {
+            UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
         }
-        self.init(words: words)
+        words = (word(0), word(1), word(2), word(3))
     }
 
     /// Its 32 bytes.
     public var bytes: [UInt8] {
-        [words.0, words.1, words.2, words.3].flatMap { word in
-            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
-        }
+        withUnsafeBytes(of: (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)) { Array($0) }
     }
 
     /// The first twelve digits: enough for people, never enough to decide by.
