@@ -25,6 +25,7 @@ extension Assembly {
         let isInOrder: Bool? = state.withLock { state in
             guard Self.isFree(range, state) else { return nil }
             state.writing += 1
+            state.notePace()
             guard state.runEnd == range.lowerBound else { return false }
             state.runEnd = range.upperBound
             extendRun(&state)
@@ -54,7 +55,7 @@ extension Assembly {
         _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool, _ done: @escaping Completion
     ) {
         do {
-            if let index, !isInOrder || isIdle, !matches(index, block, range) {
+            if let index, !isInOrder || hasTime, !matches(index, block, range) {
                 pool.give(block)
                 lose(range)
                 if isRemote { state.withLock { $0.hasWrong = true } }
@@ -89,9 +90,15 @@ extension Assembly {
         done(.success(.taken))
     }
 
-    /// Whether bytes are to be checked by the index: if they come early, or the hash has time. Of what comes in order the hash of
+    /// Whether bytes are to be checked by the index: if they come early, or there is time. Of what comes in order the hash of
     /// the whole file will tell.
-    func isWorthChecking(from start: Int64) -> Bool { isIdle || state.withLock { $0.runEnd != start } }
+    func isWorthChecking(from start: Int64) -> Bool { hasTime || state.withLock { $0.runEnd != start } }
+
+    /// Whether there is time to hash bytes twice: the hash waits for them, and they come so slowly that no core is missed.
+    private var hasTime: Bool { isIdle && state.withLock { $0.pace > Self.hurry } }
+
+    /// A block that comes faster than this comes as fast as the machine can take it: 150 MB/s.
+    private static let hurry = Duration.milliseconds(7)
 
     private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
         range.lowerBound >= state.frontier && !state.waiting.overlaps(range)
@@ -203,5 +210,14 @@ extension Assembly {
                     at: offset)
             }
         }
+    }
+}
+
+extension Assembly.State {
+    /// Notes that a block came.
+    fileprivate mutating func notePace() {
+        let now = ContinuousClock.now
+        let gap: Duration = now - cameAt
+        (pace, cameAt) = ((pace * 3 + gap) / 4, now)
     }
 }

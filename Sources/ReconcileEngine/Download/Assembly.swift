@@ -19,6 +19,9 @@ final class Assembly: Sendable, BlockPool.Keeper {
         var isHashing = false
         /// Whether nobody wants the rest of the hash.
         var isEnding = false
+        /// When the last block came, and how long one takes to come lately.
+        var cameAt = ContinuousClock.now
+        var pace = Duration.zero
         /// Blocks that are being checked and written.
         var writing = 0
         /// Whether what came was not what the index says.

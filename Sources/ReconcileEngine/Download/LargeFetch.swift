@@ -47,12 +47,11 @@ final class LargeFetch: Sendable {
     /// Bytes per second that a connection should have at least where the bandwidth is limited.
     private static let leastRate: Int64 = 512 << 10
     /// Blocks of one connection on their way to disk and hash, at most.
-    private static let outstandingLimit = 8
+    private static let outstandingLimit = 12
 
     init(
         _ remote: RemoteFile, host: String, into assembly: Assembly, engine: DownloadEngine,
-        mayRestart: Bool, attempts: Int,
-        report: @escaping @Sendable (Int) -> Void
+        mayRestart: Bool, attempts: Int, report: @escaping @Sendable (Int) -> Void
     ) {
         (self.remote, self.host, self.assembly, self.engine, self.report) = (remote, host, assembly, engine, report)
         (self.mayRestart, self.attempts) = (mayRestart, attempts)
@@ -190,8 +189,7 @@ final class LargeFetch: Sendable {
 
     /// How much is asked for before it is known how fast it comes.
     private var firstLength: Int64 {
-        if engine.bucket.isNarrow { return RangeBook.smallest }
-        return isFar == false ? RangeBook.largest : 4 * RangeBook.smallest
+        engine.bucket.isNarrow ? RangeBook.smallest : isFar == false ? RangeBook.largest : 4 * RangeBook.smallest
     }
 
     private func fetch(_ id: Int, _ flight: RangeBook.Flight) async throws {
@@ -216,9 +214,10 @@ final class LargeFetch: Sendable {
         }
     }
 
-    /// Blocks that may be without a claim: at most as many in all as there may be connections.
+    /// Blocks that may be without a claim, which a kill would cost: fewer in all than there may be connections. One alone needs
+    /// several, or it stands still whenever the hash waits for a core.
     @Sendable private func allowance() -> Int {
-        max(1, min(Self.outstandingLimit, engine.slots.limit / 2 / sharing.withLock { $0 }))
+        max(1, min(Self.outstandingLimit, engine.slots.limit * 3 / 4 / sharing.withLock { $0 }))
     }
 
     private static func failure(_ error: any Error) -> Failure {

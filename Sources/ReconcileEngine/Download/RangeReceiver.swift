@@ -87,6 +87,8 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     private let knowledge: FileKnowledge?
     private let validator: Validator
     private let state: Mutex<State>
+    /// Held while bytes are copied into the block: the hash, which only has to say that it is done, does not wait for that.
+    private let copying = Mutex(())
     private let check: Mutex<PieceCheck?>
 
     /// - Parameters:
@@ -223,22 +225,23 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     }
 
     private func copy(_ rest: inout ByteBuffer, _ end: Int64) {
-        state.withLock { state in
-            guard let block = state.block else {
+        copying.withLock { _ in
+            let (block, room, lead) = state.withLock { state in
+                (
+                    state.block, Int(min(state.blockEnd, end) - state.position),
+                    Int(state.start % Int64(Block.alignment)) + Int(state.position - state.start)
+                )
+            }
+            guard let block else {
                 rest.moveReaderIndex(forwardBy: rest.readableBytes)
                 return
             }
-            let room = Int(min(state.blockEnd, end) - state.position)
             let count = min(room, rest.readableBytes)
-            let lead = Int(state.start % Int64(Block.alignment)) + Int(state.position - state.start)
             rest.readWithUnsafeReadableBytes { bytes in
-                block.withBytes { memory in
-                    UnsafeMutableRawBufferPointer(rebasing: memory[lead...]).copyMemory(
-                        from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-                }
+                block.withBytes { $0.fill(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]), at: lead) }
                 return count
             }
-            state.position += Int64(count)
+            state.withLock { $0.position += Int64(count) }
         }
     }
 
@@ -321,10 +324,14 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     ///
     /// - Returns: What was said against it.
     func finish() -> Refusal? {
-        let (block, range, lost) = state.withLock { state -> (Block?, Range<Int64>, Range<Int64>) in
-            defer { state.block = nil }
-            state.isOver = true
-            return (state.block, state.start..<state.position, state.position..<max(state.position, state.advanced))
+        let (block, range, lost) = copying.withLock { _ in
+            state.withLock { state -> (Block?, Range<Int64>, Range<Int64>) in
+                defer { state.block = nil }
+                state.isOver = true
+                return (
+                    state.block, state.start..<state.position, state.position..<max(state.position, state.advanced)
+                )
+            }
         }
         assembly.lose(lost)
         if let block {
