@@ -243,10 +243,13 @@ final class Assembly: Sendable, BlockPool.Keeper {
     /// Takes all that is missing out of what connections fetch.
     func claimAllLocally() { state.withLock { $0.book.removeAll() } }
 
-    /// Where a block that begins at an offset ends, at most at `limit`: whole blocks of the index where there is one.
+    /// Where a block that begins at an offset ends, at most at `limit`: whole blocks of the index where they are checked, else whole
+    /// pages, so that nothing of it goes through the page cache.
     func blockEnd(from start: Int64, limit: Int64) -> Int64 {
         let room = start / Int64(Block.alignment) * Int64(Block.alignment) + Int64(Block.bytes)
-        guard let index else { return min(limit, start - start % Int64(Block.bytes) + Int64(Block.bytes)) }
+        guard let index, isWorthChecking(from: start) else {
+            return min(limit, start - start % Int64(Block.bytes) + Int64(Block.bytes))
+        }
         let end = index.boundary(atOrBefore: min(room, limit))
         return end > start ? end : min(room, limit)
     }

@@ -26,7 +26,7 @@ package final class DownloadEngine: Sendable {
     ) {
         (self.client, self.policy, self.control, self.clock) = (client, policy, control, clock)
         // The rest is what has come and is in no block yet: what sockets and connections hold.
-        pool = BlockPool(bytes: policy.memoryBytes / 8 * 5)
+        pool = BlockPool(bytes: policy.memoryBytes / 16 * 9)
         slots = ConnectionSlots(limit: policy.connections, hostLimit: policy.connectionsPerHost)
     }
 
