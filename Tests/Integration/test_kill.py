@@ -218,7 +218,6 @@ def main():
     kill_everywhere("update of a group that works", HOOKS["works"], installed=True, models=("enc", "vad"))
     kill_everywhere("update of a group whose probe fails", HOOKS["probe fails"], installed=True, models=("enc", "vad"))
     kill_everywhere("install from an archive, handed over", HOOKS["works"], installed=False, make=prepare_packed)
-    kill_everywhere("update from an archive, handed over", HOOKS["works"], installed=True, make=prepare_packed)
     kill_everywhere("update from an archive, handed back", HOOKS["probe fails"], installed=True, make=prepare_packed)
 
 

@@ -24,6 +24,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -595,6 +596,12 @@ def test_index_common():
         entry = json.loads(machine.read("desired-state.lock"))["models"]["vad"]
         expect(set(entry["platforms"]) == {OTHERS[0], "any/any"}, entry)
         expect(entry["contentDigest"] == entry["platforms"]["any/any"]["contentDigest"], entry)
+        machine.run("bundle", "--out", "all.tar")
+        with tarfile.open(machine.path("all.tar")) as bundle:
+            read = lambda digest: json.load(bundle.extractfile("blobs/sha256/" + digest[7:]))
+            names = read(json.load(bundle.extractfile("index.json"))["manifests"][0]["digest"])["manifests"]
+        expect(sorted("architecture" in entry.get("platform", {}) for entry in names) == [False, True], names)
+        os.unlink(machine.path("all.tar"))
         registry.clear()
         machine.refused("Nothing to do", status=0)
         shutil.rmtree(machine.path("models"))

@@ -74,7 +74,7 @@ package struct Lockfile: Codable, Sendable {
                 contentDigest: digest)
         }
 
-        /// Who the release is, told by what the first kind of machine gets.
+        /// Who the release is, told by what all machines get, or the first kind of them.
         var id: ReleaseID { ReleaseID(version: version, contentDigest: contentDigest) }
 
         /// The entry with what is known of the files in archives.

@@ -55,7 +55,7 @@ extension Assembly {
         _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool, _ done: @escaping Completion
     ) {
         do {
-            if let index, !isInOrder || hasTime, !matches(index, block, range) {
+            if let index, !isInOrder || isChecked(range.lowerBound), !matches(index, block, range) {
                 pool.give(block)
                 lose(range)
                 if isRemote { state.withLock { $0.hasWrong = true } }
@@ -92,10 +92,15 @@ extension Assembly {
 
     /// Whether bytes are to be checked by the index: if they come early, or there is time. Of what comes in order the hash of
     /// the whole file will tell.
-    func isWorthChecking(from start: Int64) -> Bool { hasTime || state.withLock { $0.runEnd != start } }
+    func isWorthChecking(from start: Int64) -> Bool { isChecked(start) || state.withLock { $0.runEnd != start } }
 
-    /// Whether there is time to hash bytes twice: the hash waits for them, and they come so slowly that no core is missed.
-    private var hasTime: Bool { isIdle && state.withLock { $0.pace > Self.hurry } }
+    /// Whether a block that comes in order is hashed twice: the hash waits for it, and it comes so slowly that no core is missed.
+    /// One in sixteen always is, the first too, so that another file is noticed before all of it came; all are, once the whole
+    /// was wrong.
+    private func isChecked(_ start: Int64) -> Bool {
+        if start / Int64(Block.bytes) % 16 == 0 { return true }
+        return state.withLock { $0.isSuspicious } || (isIdle && state.withLock { $0.pace > Self.hurry })
+    }
 
     /// A block that comes faster than this comes as fast as the machine can take it: 150 MB/s.
     private static let hurry = Duration.milliseconds(7)

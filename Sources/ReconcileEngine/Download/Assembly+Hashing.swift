@@ -87,6 +87,7 @@ extension Assembly {
     /// - Throws: ``Fault`` of kind `system`; `CancellationError`.
     func dropWrongBlocks() async throws -> Bool {
         guard let index else { return false }
+        state.withLock { $0.isSuspicious = true }
         let right = try await threads.cancellable { [partial] isCancelled in
             let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(index.largest), alignment: 4096)
             defer { memory.deallocate() }

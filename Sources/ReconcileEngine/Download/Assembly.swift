@@ -19,6 +19,8 @@ final class Assembly: Sendable, BlockPool.Keeper {
         var isHashing = false
         /// Whether nobody wants the rest of the hash.
         var isEnding = false
+        /// Whether the whole turned out to be wrong, so that every block is checked from then on.
+        var isSuspicious = false
         /// When the last block came, and how long one takes to come lately.
         var cameAt = ContinuousClock.now
         var pace = Duration.zero

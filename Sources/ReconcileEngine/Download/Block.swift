@@ -24,14 +24,14 @@ final class Block: Sendable {
     private let isInUse = Mutex(())
 
     /// A block alone.
-    convenience init() { self.init(Slab(), at: 0) }
+    convenience init() { self.init(Slab(bytes: Self.bytes), at: 0) }
 
     private init(_ slab: Slab, at offset: Int) { (self.slab, self.offset) = (slab, offset) }
 
     /// The blocks of one piece of memory.
     static func several() -> [Block] {
-        let slab = Slab()
-        return stride(from: 0, to: Slab.bytes, by: bytes).map { Block(slab, at: $0) }
+        let slab = Slab(bytes: 2 * bytes)
+        return stride(from: 0, to: 2 * bytes, by: bytes).map { Block(slab, at: $0) }
     }
 
     /// Lets its memory be used, by one at a time.
@@ -56,18 +56,16 @@ extension UnsafeMutableRawBufferPointer {
     }
 }
 
-/// Memory for two blocks, which the kernel may back with one large page: a write past the page cache then pins one page instead of
+/// Memory for blocks, usually two, which the kernel may back with one large page: a write past the page cache then pins one page instead of
 /// hundreds, which is a tenth of what a fast download costs.
 private final class Slab: Sendable {
-    static let bytes = 2 * Block.bytes
-
     let address: UInt
 
-    init() {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: Self.bytes, alignment: Self.bytes)
+    init(bytes: Int) {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: bytes)
         #if os(Linux)
             // Only advice (madvise(2)): without large pages it is memory like any other.
-            _ = madvise(memory, Self.bytes, CInt(MADV_HUGEPAGE))
+            _ = madvise(memory, bytes, CInt(MADV_HUGEPAGE))
         #endif
         address = UInt(bitPattern: memory)
     }

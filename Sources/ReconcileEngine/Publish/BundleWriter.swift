@@ -100,8 +100,9 @@ struct BundleWriter {
                 var descriptor = try add(item.release, to: &contents)
                 // In an index, skopeo takes a descriptor that says more than usual for another kind of list.
                 if item.platform != nil { descriptor.artifactType = nil }
-                descriptor.platform = item.platform.map {
-                    OCIDescriptor.Platform(os: $0.os, architecture: $0.architecture)
+                // What is for all other machines names none.
+                descriptor.platform = item.platform.flatMap {
+                    $0 == .any ? nil : OCIDescriptor.Platform(os: $0.os, architecture: $0.architecture)
                 }
                 manifests.append(descriptor)
             }

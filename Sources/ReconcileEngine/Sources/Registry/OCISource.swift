@@ -48,7 +48,7 @@ struct OCISource: ModelSource {
         let manifests = document.manifests ?? []
         let named = manifests.compactMap { $0.platform?.target }.sorted()
         // A manifest beside them that names none is for all other machines.
-        return named + (named.isEmpty || !manifests.contains { $0.platform == nil } ? [] : [.any])
+        return named + (named.isEmpty || Self.common(manifests) == nil ? [] : [.any])
     }
 
     func describe(
@@ -168,7 +168,7 @@ struct OCISource: ModelSource {
     ) throws -> Digest {
         // Some indexes also hold what is said about their manifests, for no machine at all.
         let known = manifests.filter { $0.platform?.target != nil }
-        let common = manifests.first { $0.platform == nil }
+        let common = Self.common(manifests)
         let first = known.min { ($0.platform?.target ?? .any) < ($1.platform?.target ?? .any) }
         let chosen = platform == .any ? common ?? first : known.first { $0.platform?.target == platform } ?? common
         guard let chosen else {
@@ -180,6 +180,15 @@ struct OCISource: ModelSource {
         }
         guard let digest = chosen.sha256 else { throw invalid(repository, "its index names no sha256") }
         return digest
+    }
+
+    /// The model of an index that is for all machines; signatures and lists of parts beside it say that they are something else.
+    private static func common(_ manifests: [OCIDescriptor]) -> OCIDescriptor? {
+        manifests.first { manifest in
+            let kinds = OCIName.modelPack + [OCIName.modelKit]
+            return manifest.platform == nil && manifest.mediaType != OCIName.index
+                && manifest.artifactType.map { type in kinds.contains(where: type.hasPrefix) } ?? true
+        }
     }
 
     private func config(of manifest: ModelManifest, _ repository: String) async throws -> ModelPackConfig? {

@@ -80,7 +80,11 @@ struct BucketClient: Sendable {
             }
             objects += page.objects
             folders += page.commonPrefixes
-            guard objects.count + folders.count <= Self.entryLimit else { break }
+            guard objects.count + folders.count <= Self.entryLimit else {
+                throw Fault(
+                    .sourceInvalid(
+                        url: access.shown + prefix, detail: "it has more than \(Self.entryLimit) objects"))
+            }
             guard let next = page.continuation else { return (objects, folders) }
             token = next
         }

@@ -36,15 +36,15 @@ struct BucketObjects: Sendable {
         listed[root] = objects
         var folders: Set<String> = []
         for object in objects {
-            guard object.key.hasPrefix(root) else { throw unsafe(object, "\(repository)/") }
-            if let name = object.key.dropFirst(root.count).split(separator: "/", omittingEmptySubsequences: false)
-                .first,
-                object.key.utf8.count > root.utf8.count + name.utf8.count
-            {
-                folders.insert("\(root)\(name)/")
-            }
+            guard let rest = Self.rest(of: object.key, behind: root) else { throw unsafe(object, "\(repository)/") }
+            if let end = rest.utf8.firstIndex(of: UInt8(ascii: "/")) { folders.insert("\(root)\(rest[..<end])/") }
         }
         return Array(folders)
+    }
+
+    /// What stands behind a prefix in a key. Keys are bytes: a mark behind a slash does not make another character of it.
+    private static func rest(of key: String, behind root: String) -> String? {
+        key.utf8.starts(with: root.utf8) ? String(key.utf8.dropFirst(root.utf8.count)) : nil
     }
 
     /// All objects below a folder of a repository.
@@ -52,7 +52,8 @@ struct BucketObjects: Sendable {
         guard let all = listed[client.access.key("\(repository)/")] else {
             return try await client.list(prefix).objects
         }
-        return all.filter { $0.key.hasPrefix(client.access.key(prefix)) }
+        let root = client.access.key(prefix)
+        return all.filter { Self.rest(of: $0.key, behind: root) != nil }
     }
 
     /// The folders that are versions.
@@ -88,15 +89,15 @@ struct BucketObjects: Sendable {
         var wanted: [(path: ReleasePath, object: ObjectListing.Object)] = []
         var sums: ObjectListing.Object?
         for object in try await objects(below: prefix, of: repository) where !object.key.hasSuffix("/") {
-            guard object.key.hasPrefix(root), let path = ReleasePath(String(object.key.dropFirst(root.count))) else {
+            guard let path = Self.rest(of: object.key, behind: root).flatMap({ ReleasePath($0) }) else {
                 throw unsafe(object, prefix)
             }
             if path == ChecksumFile.path, object.size <= ChecksumFile.limitBytes { sums = object }
+            // Published files beside no index are a catalog that is being written, or has lost it: not what they seem.
+            guard path.description != "release.json" else {
+                throw invalid(prefix, "it is a release of a catalog whose index.json is not there")
+            }
             if selection.matches(path) { wanted.append((path, object)) }
-        }
-        // Published files beside no index are a catalog that is being written, or has lost it: not what they seem.
-        guard !wanted.contains(where: { $0.path.description == "release.json" }) else {
-            throw invalid(prefix, "it is a release of a catalog whose index.json is not there")
         }
         let known = if let sums { try await checksums(sums, "\(prefix)SHA256SUMS") } else { ChecksumFile?.none }
         let files = try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
@@ -105,7 +106,9 @@ struct BucketObjects: Sendable {
                 if index >= Self.width, let file = try await group.next() { files.append(file) }
                 group.addTask {
                     let digest =
-                        if let said = known?[path] { said } else { try await digest(of: object, "\(prefix)\(path)") }
+                        if path != ChecksumFile.path, let said = known?[path] { said } else {
+                            try await digest(of: object, "\(prefix)\(path)")
+                        }
                     return ReleaseFile(path: path, size: object.size, sha256: digest)
                 }
             }
@@ -127,7 +130,7 @@ struct BucketObjects: Sendable {
     ///
     /// - Throws: ``Fault`` of kind `unusable` or `secretMissing`.
     func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
-        if let held = held[file.sha256] { return [.held(held)] }
+        if let held = held[file.sha256], held.bytes.count == file.size { return [.held(held)] }
         let folder = release.revision.dropFirst(Self.marker.count)
         return [.web(try client.access.location("\(release.origin.repository)/\(folder)\(file.path)"))]
     }

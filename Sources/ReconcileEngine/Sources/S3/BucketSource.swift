@@ -35,16 +35,28 @@ struct BucketSource: ModelSource {
         }
         let found: (hasIndex: Bool, folders: [String])
         do { found = try await look(into: repository, asks: known == .manyObjects) } catch let fault as Fault {
-            // Whoever may read objects need not be allowed to list them; a catalog does without.
-            guard case .sourceRefuses(_, .credentialsLackScope) = fault.kind,
-                let listings = try? await catalog.list(repository)
-            else { throw fault }
-            remember(.catalog, repository)
-            return listings
+            return try await listWithoutLooking(repository, because: fault)
         }
-        guard found.hasIndex else { return try objects.listings(found.folders, of: repository) }
+        guard found.hasIndex else {
+            if known == .catalog { _ = cache.forget(kindKey(repository)) }
+            return try objects.listings(found.folders, of: repository)
+        }
         remember(.catalog, repository)
         return try await catalog.list(repository)
+    }
+
+    /// Whoever may read objects need not be allowed, or know how, to list them; a catalog does without.
+    private func listWithoutLooking(_ repository: String, because fault: Fault) async throws -> [Listing] {
+        do {
+            let listings = try await catalog.list(repository)
+            remember(.catalog, repository)
+            return listings
+        } catch let other as Fault {
+            switch other.kind {
+            case .sourceLacks, .sourceRefuses, .sourceUnreachable: throw fault
+            default: throw other
+            }
+        }
     }
 
     /// Lists a repository: all of it if one answer has all, which also serves its releases; else its folders.
