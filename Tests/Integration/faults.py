@@ -109,7 +109,7 @@ def dies_after(x, count):
     if x.bounds[1] - x.bounds[0] > rest:
         # What still is in a socket when its connection ends may be lost with it.
         x.channel.flush()
-        time.sleep(1)
+        time.sleep(6)
         x.close()
 
 
