@@ -108,21 +108,18 @@ def test_nginx_basic(setting):
 def test_nginx_killed(setting):
     """nginx and a program that is killed in the middle: another nginx sends only the rest."""
     with Nginx(setting.root, "limit_rate 2m;") as slow, Nginx(setting.root) as fast, setting.workspace() as work:
-        work.declare(slow.url)
+        # Two, so that what a kill may cost does not depend on how many have been added by then.
+        work.declare(slow.url, connections=2)
         process = work.start()
         time.sleep(0.9)
         process.kill()
         process.communicate()
-        rows = slow.end()
-        before = sum(row[2] for row in rows)
+        before = sum(row[2] for row in slow.end())
         expect(0 < before, "nothing was fetched in 0.9 s")
         work.declare(fast.url)
         works(work)
         after = sum(row[2] for row in fast.end())
-        # Each answer that was under way may lose a block.
-        lost = before + after - SIZE
-        expect(lost <= (1 + len(rows)) * MiB, "%d bytes before the kill in %d answers and %d after it, for %d" % (
-            before, len(rows), after, SIZE))
+        expect(before + after <= SIZE + 2 * MiB, "%d bytes before the kill and %d after it, for %d" % (before, after, SIZE))
 
 
 def test_registry(setting):

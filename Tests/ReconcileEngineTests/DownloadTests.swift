@@ -37,11 +37,13 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         var layout: StoreLayout { StoreLayout(root: FilePath(work.url("store").path())) }
 
         /// Fetches the file with an engine of its own, as another process would.
-        func fetch() async throws -> Int64 {
+        func fetch(first other: LoopbackServer? = nil, index: BlockIndex? = nil) async throws -> Int64 {
             let engine = DownloadEngine(DownloadPolicy(), control: control, clock: { Timestamp(seconds: 0) })
-            let location = Location.web(WebLocation(url: server.url, shown: server.url))
+            let locations = [other, server].compactMap(\.self).map {
+                Location.web(WebLocation(url: $0.url, shown: $0.url))
+            }
             return try await Downloader(layout: layout, engine: engine, holder: "test").fetch(
-                [Downloader.Wanted(file, from: [location])]
+                [Downloader.Wanted(file, from: locations, index: index)]
             ) { received.add($1) }
         }
 
@@ -104,6 +106,25 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         bench.control.limit(to: nil)
         let rest = try await bench.fetch()
         #expect(rest < bench.file.size - 2 * Int64(mebibyte) && bench.isHere)
+    }
+
+    @Test func `go on with another server when the first one lies about the rest of what was begun`() async throws {
+        let bench = try await Bench(content)
+        bench.control.limit(to: 8 << 20)
+        let task = Task { try await bench.fetch() }
+        while bench.received.bytes < 4 * mebibyte { try await Task.sleep(for: .milliseconds(10)) }
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        bench.control.followPolicy()
+        bench.control.limit(to: nil)
+        var wrong = content
+        wrong[20 * mebibyte + 5] ^= 1
+        let pieces = stride(from: 0, to: content.count, by: mebibyte).map { content[$0..<$0 + mebibyte] }
+        let index = BlockIndex(
+            file: bench.file.sha256, lengths: pieces.map { Int64($0.count) },
+            digests: pieces.map { Hashing.digest(of: Array($0)) })
+        _ = try await bench.fetch(first: LoopbackServer(wrong), index: index)
+        #expect(bench.isHere)
     }
 }
 

@@ -55,7 +55,9 @@ extension Assembly {
         _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool, _ done: @escaping Completion
     ) {
         do {
-            if let index, !isInOrder || isChecked(range.lowerBound), !matches(index, block, range) {
+            if let index, !isInOrder || state.withLock({ $0.isChecked(range.lowerBound) }),
+                !matches(index, block, range)
+            {
                 pool.give(block)
                 lose(range)
                 if isRemote { state.withLock { $0.hasWrong = true } }
@@ -92,18 +94,7 @@ extension Assembly {
 
     /// Whether bytes are to be checked by the index: if they come early, or there is time. Of what comes in order the hash of
     /// the whole file will tell.
-    func isWorthChecking(from start: Int64) -> Bool { isChecked(start) || state.withLock { $0.runEnd != start } }
-
-    /// Whether a block that comes in order is hashed twice: the hash waits for it, and it comes so slowly that no core is missed.
-    /// One in sixteen always is, the first too, so that another file is noticed before all of it came; all are, once the whole
-    /// was wrong.
-    private func isChecked(_ start: Int64) -> Bool {
-        if start / Int64(Block.bytes) % 16 == 0 { return true }
-        return state.withLock { $0.isSuspicious } || (isIdle && state.withLock { $0.pace > Self.hurry })
-    }
-
-    /// A block that comes faster than this comes as fast as the machine can take it: 150 MB/s.
-    private static let hurry = Duration.milliseconds(7)
+    func isWorthChecking(from start: Int64) -> Bool { state.withLock { $0.runEnd != start || $0.isChecked(start) } }
 
     private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
         range.lowerBound >= state.frontier && !state.waiting.overlaps(range)
@@ -219,6 +210,16 @@ extension Assembly {
 }
 
 extension Assembly.State {
+    /// A block that comes faster than this comes as fast as the machine can take it.
+    private static let hurry = Duration.seconds(Double(Block.bytes) / LargeFetch.fast)
+
+    /// Whether a block that comes in order is hashed twice: the hash waits for it, and it comes so slowly that no core is missed.
+    /// One in sixteen always is, the first too, so that another file is noticed before all of it came; all are, once the whole
+    /// was wrong.
+    fileprivate func isChecked(_ start: Int64) -> Bool {
+        isSuspicious || start / Int64(Block.bytes) % 16 == 0 || (isIdle && pace > Self.hurry)
+    }
+
     /// Notes that a block came.
     fileprivate mutating func notePace() {
         let now = ContinuousClock.now

@@ -37,6 +37,9 @@ final class Assembly: Sendable, BlockPool.Keeper {
 
         var isBusy: Bool { isHashing || writing > 0 }
 
+        /// Whether everything that came was also hashed.
+        var isIdle: Bool { !isHashing || runEnd - frontier <= Int64(Block.bytes) }
+
         /// Whether the hash goes on.
         var hashes: Bool { fault == nil && !isEnding }
 
@@ -214,7 +217,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
         }
     }
     /// Whether everything that came was also hashed, so that disk and processor could take more.
-    var isIdle: Bool { state.withLock { !$0.isHashing || $0.runEnd - $0.frontier <= Int64(Block.bytes) } }
+    var isIdle: Bool { state.withLock(\.isIdle) }
 
     func next(for id: Int, wanted: Int64, connections: Int, rates: [Int: Double]) -> RangeBook.Flight? {
         state.withLock { $0.book.next(for: id, wanted: wanted, connections: connections, rates: rates) }

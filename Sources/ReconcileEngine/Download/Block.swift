@@ -18,6 +18,8 @@ final class Block: Sendable {
     static let bytes = 1 << 20
     /// What memory and file offsets are aligned to for writes that go past the page cache.
     static let alignment = 4096
+    /// How many are made at once: together they are as long as a large page.
+    static let together = 2
 
     private let slab: Slab
     private let offset: Int
@@ -30,8 +32,8 @@ final class Block: Sendable {
 
     /// The blocks of one piece of memory.
     static func several() -> [Block] {
-        let slab = Slab(bytes: 2 * bytes)
-        return stride(from: 0, to: 2 * bytes, by: bytes).map { Block(slab, at: $0) }
+        let slab = Slab(bytes: together * bytes)
+        return (0..<together).map { Block(slab, at: $0 * bytes) }
     }
 
     /// Lets its memory be used, by one at a time.
@@ -95,7 +97,7 @@ final class BlockPool: Sendable {
     private let state = Mutex(State())
 
     /// A pool of at most so many bytes; blocks are made when they are first needed.
-    init(bytes: Int) { limit = max(4, bytes / Block.bytes / 2 * 2) }
+    init(bytes: Int) { limit = max(2, bytes / Block.bytes / Block.together) * Block.together }
 
     /// How many blocks there may be.
     var capacity: Int { limit }

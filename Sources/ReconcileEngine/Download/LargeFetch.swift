@@ -43,7 +43,7 @@ final class LargeFetch: Sendable {
     /// How often it is looked how things go.
     private static let tick = Duration.milliseconds(50)
     /// Bytes per second of all downloads at which the machine, not the network, is what is slow.
-    private static let fast = 150e6
+    static let fast = 150e6
     /// Bytes per second that a connection should have at least where the bandwidth is limited.
     private static let leastRate: Int64 = 512 << 10
     /// Blocks of one connection on their way to disk and hash, at most.

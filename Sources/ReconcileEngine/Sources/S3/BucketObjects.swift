@@ -106,7 +106,7 @@ struct BucketObjects: Sendable {
                 if index >= Self.width, let file = try await group.next() { files.append(file) }
                 group.addTask {
                     let digest =
-                        if path != ChecksumFile.path, let said = known?[path] { said } else {
+                        if let said = known?[path] { said } else {
                             try await digest(of: object, "\(prefix)\(path)")
                         }
                     return ReleaseFile(path: path, size: object.size, sha256: digest)
@@ -143,13 +143,14 @@ struct BucketObjects: Sendable {
         if let known = cache.entry(for: key)?.body, let digest = Digest(String(decoding: known, as: UTF8.self)) {
             return digest
         }
-        var digest: Digest?
-        if held.hasRoom(for: object.size) {
-            digest = try await read(object, path).digest
-        } else {
-            digest = try await stored(object, path)
-            if digest == nil { digest = try await computed(object, path) }
-        }
+        let digest: Digest? =
+            if held.hasRoom(for: object.size) {
+                try await read(object, path).digest
+            } else if let stored = try await stored(object, path) {
+                stored
+            } else {
+                try await computed(object, path)
+            }
         guard let digest else {
             throw invalid(
                 path,

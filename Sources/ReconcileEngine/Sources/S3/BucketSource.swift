@@ -45,8 +45,10 @@ struct BucketSource: ModelSource {
         return try await catalog.list(repository)
     }
 
-    /// Whoever may read objects need not be allowed, or know how, to list them; a catalog does without.
+    /// Whoever may read objects need not be allowed to list them, and not every endpoint knows how to; a catalog does without.
     private func listWithoutLooking(_ repository: String, because fault: Fault) async throws -> [Listing] {
+        // One that does not answer is not asked in two ways.
+        if case .sourceUnreachable = fault.kind { throw fault }
         do {
             let listings = try await catalog.list(repository)
             remember(.catalog, repository)

@@ -13,7 +13,7 @@ struct ChecksumFile: Sendable {
     private let digests: [ReleasePath: Digest]
 
     /// Reads the lines: 64 hexadecimal digits, a space, a space or `*`, a path relative to the file. A path that is named with two
-    /// digests has none.
+    /// digests has none; the file itself has the digest of what was read, whatever it says of itself.
     init(_ bytes: [UInt8]) {
         var digests: [ReleasePath: Digest] = [:]
         var contradictory: Set<ReleasePath> = []
@@ -27,6 +27,7 @@ struct ChecksumFile: Sendable {
             if digests.updateValue(digest, forKey: path) ?? digest != digest { contradictory.insert(path) }
         }
         for path in contradictory { digests[path] = nil }
+        if let path = Self.path { digests[path] = Hashing.digest(of: bytes) }
         self.digests = digests
     }
 
