@@ -54,8 +54,7 @@ final class LargeFetch: Sendable {
         mayRestart: Bool, attempts: Int, report: @escaping @Sendable (Int) -> Void
     ) {
         (self.remote, self.host, self.assembly, self.engine, self.report) = (remote, host, assembly, engine, report)
-        (self.mayRestart, self.attempts) = (mayRestart, attempts)
-        number = engine.threads.nextFetch()
+        (self.mayRestart, self.attempts, number) = (mayRestart, attempts, engine.threads.nextFetch())
     }
 
     /// What became of one connection.
@@ -187,9 +186,10 @@ final class LargeFetch: Sendable {
         return flight
     }
 
-    /// How much is asked for before it is known how fast it comes.
+    /// How much is asked for before it is known how fast it comes: a guess of the speed, by which others are relieved of theirs.
     private var firstLength: Int64 {
-        engine.bucket.isNarrow ? RangeBook.smallest : isFar == false ? RangeBook.largest : 4 * RangeBook.smallest
+        if engine.bucket.isNarrow { return RangeBook.smallest }
+        return isFar == false && sharing.withLock { $0 } == 1 ? RangeBook.largest : 4 * RangeBook.smallest
     }
 
     private func fetch(_ id: Int, _ flight: RangeBook.Flight) async throws {
