@@ -142,7 +142,7 @@ package struct Fetcher: Sendable {
             if let index = found.index { try? store.keep(index) }
             var wanted = Downloader.Wanted(
                 file, from: (found.seed.map { [.file($0)] } ?? []) + locations, index: found.index, reuse: found.reuse)
-            (wanted.recipe, wanted.seed) = (found.recipe, found.seed)
+            (wanted.recipe, wanted.seed, wanted.lateIndex) = (found.recipe, found.seed, found.lateIndex)
             return wanted
         }
         let bytes = try await downloader.fetch(wanted) { file, count in

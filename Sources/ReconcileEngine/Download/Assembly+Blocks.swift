@@ -55,9 +55,8 @@ extension Assembly {
         _ block: Block, _ range: Range<Int64>, isRemote: Bool, isInOrder: Bool, _ done: @escaping Completion
     ) {
         do {
-            if let index, !isInOrder || state.withLock({ $0.isChecked(range.lowerBound) }),
-                !matches(index, block, range)
-            {
+            let index = state.withLock { !isInOrder || $0.isChecked(range.lowerBound) ? $0.index : nil }
+            if let index, !matches(index, block, range) {
                 pool.give(block)
                 lose(range)
                 if isRemote { state.withLock { $0.hasWrong = true } }
@@ -92,9 +91,11 @@ extension Assembly {
         done(.success(.taken))
     }
 
-    /// Whether bytes are to be checked by the index: if they come early, or there is time. Of what comes in order the hash of
+    /// The index, if bytes are to be checked by it: when they come early, or there is time. Of what comes in order the hash of
     /// the whole file will tell.
-    func isWorthChecking(from start: Int64) -> Bool { state.withLock { $0.runEnd != start || $0.isChecked(start) } }
+    func indexToCheck(from start: Int64) -> BlockIndex? {
+        state.withLock { $0.runEnd != start || $0.isChecked(start) ? $0.index : nil }
+    }
 
     private static func isFree(_ range: Range<Int64>, _ state: State) -> Bool {
         range.lowerBound >= state.frontier && !state.waiting.overlaps(range)

@@ -10,6 +10,8 @@ import Synchronization
 final class Assembly: Sendable, BlockPool.Keeper {
     struct State {
         var book: RangeBook
+        /// What the file consists of, once that is known.
+        var index: BlockIndex?
         var hash = StreamingHash()
         /// Up to here the whole file is hashed.
         var frontier: Int64 = 0
@@ -54,7 +56,6 @@ final class Assembly: Sendable, BlockPool.Keeper {
     }
 
     let size: Int64
-    let index: BlockIndex?
     let pool: BlockPool
     let partial: PartialFile
     let threads: DownloadThreads
@@ -64,8 +65,8 @@ final class Assembly: Sendable, BlockPool.Keeper {
     static let checkpointInterval = Duration.seconds(2)
 
     init(size: Int64, index: BlockIndex?, partial: PartialFile, pool: BlockPool, threads: DownloadThreads) {
-        (self.size, self.index, self.partial, self.pool, self.threads) = (size, index, partial, pool, threads)
-        state = Mutex(State(book: Self.book([0..<size], index)))
+        (self.size, self.partial, self.pool, self.threads) = (size, partial, pool, threads)
+        state = Mutex(State(book: Self.book([0..<size], index), index: index))
         pool.register(self)
     }
 
@@ -94,8 +95,20 @@ final class Assembly: Sendable, BlockPool.Keeper {
     }
 
     private static func book(_ missing: [Range<Int64>], _ index: BlockIndex?) -> RangeBook {
-        guard let index else { return RangeBook(missing: missing) }
-        return RangeBook(missing: missing, cut: { index.boundary(atOrBefore: $0) })
+        var book = RangeBook(missing: missing)
+        if let index { book.cut = { index.boundary(atOrBefore: $0) } }
+        return book
+    }
+
+    /// What the file consists of, once that is known.
+    var index: BlockIndex? { state.withLock(\.index) }
+
+    /// Takes the index that came while bytes did; those that are here are checked by it only when the whole turns out wrong.
+    func take(_ index: BlockIndex) {
+        state.withLock { state in
+            state.index = index
+            state.book.cut = { index.boundary(atOrBefore: $0) }
+        }
     }
 
     // MARK: What is there
@@ -112,7 +125,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
                 position = piece.upperBound
             }
             missing.append(position..<size)
-            state.book = Self.book(missing, index)
+            state.book = Self.book(missing, state.index)
             extendRun(&state)
         }
         hashSoon()
@@ -131,7 +144,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
     func forget(missing: [Range<Int64>]) {
         let items = state.withLock { state in
             (state.hash, state.frontier, state.runEnd) = (StreamingHash(), 0, 0)
-            state.book = Self.book(missing, index)
+            state.book = Self.book(missing, state.index)
             return state.takeWaiting { _, _ in true }
         }
         drop(items, .success(.taken))
@@ -252,7 +265,7 @@ final class Assembly: Sendable, BlockPool.Keeper {
     /// pages, so that nothing of it goes through the page cache.
     func blockEnd(from start: Int64, limit: Int64) -> Int64 {
         let room = start / Int64(Block.alignment) * Int64(Block.alignment) + Int64(Block.bytes)
-        guard let index, isWorthChecking(from: start) else {
+        guard let index = indexToCheck(from: start) else {
             return min(limit, start - start % Int64(Block.bytes) + Int64(Block.bytes))
         }
         let end = index.boundary(atOrBefore: min(room, limit))

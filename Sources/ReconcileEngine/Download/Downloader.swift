@@ -14,6 +14,8 @@ package struct Downloader: Sendable {
         package let locations: [Location]
         /// What it consists of, when its publisher says so.
         var index: BlockIndex?
+        /// How to learn that while it is fetched.
+        var lateIndex: IndexRequest?
         /// What of it is copied from this machine.
         var reuse: ReusePlan?
         /// Which of its locations is a file that the plan counts as here.

@@ -55,7 +55,10 @@ final class FileFetch: Sendable {
     /// - Throws: As ``Downloader/fetch(_:received:)``.
     func run(_ recipe: (Recipe, FilePath)?) async throws -> Int64 {
         do {
+            async let index: Void = takeIndex()
             try await fetch(recipe)
+            // The next version is compared by it.
+            await index
             return total.withLock { $0.received }
         } catch {
             await assembly.settle()
@@ -64,6 +67,14 @@ final class FileFetch: Sendable {
             try? partial.checkpoint()
             throw error
         }
+    }
+
+    /// Takes the index, if it was not there from the beginning: what comes from then on is checked by it.
+    private func takeIndex() async {
+        guard assembly.index == nil, let index = await wanted.lateIndex?.read() else { return }
+        assembly.take(index)
+        // It helps the next time only: where it cannot be kept, this time goes on without.
+        try? IndexStore(layout: downloader.layout).keep(index)
     }
 
     private func fetch(_ recipe: (Recipe, FilePath)?) async throws {
@@ -191,7 +202,9 @@ final class FileFetch: Sendable {
             return
         }
         course.remotes[location]?.validator.forget()
-        if wanted.index == nil, course.contributors.contains(location) { try await beginAnew(&course) }
+        guard course.contributors.contains(location) else { return }
+        await takeIndex()
+        if assembly.index == nil { try await beginAnew(&course) }
     }
 
     /// How often a file is begun anew without anybody to blame.
@@ -230,6 +243,7 @@ final class FileFetch: Sendable {
             course.restarts += 1
             if course.restarts > restartLimit { throw course.fault ?? Fault(.interrupted) }
         }
+        await takeIndex()
         guard try await assembly.dropWrongBlocks() else {
             try await beginAnew(&course)
             return false

@@ -3,24 +3,19 @@
 /// A wrong one ends what is fetched from there at once. Its first parts are on disk by then, so that it is found again when the
 /// whole file is judged, and only then fetched anew.
 struct PieceCheck {
-    private let index: BlockIndex
     private var piece: BlockIndex.Block?
     private var position: Int64 = 0
     private var hash = StreamingHash()
 
-    /// A check by an index; `nil` when none of its blocks is that long.
-    init?(_ index: BlockIndex?) {
-        guard let index, index.largest > Int64(Block.bytes) else { return nil }
-        self.index = index
-    }
-
     /// Takes the next bytes that came.
     ///
-    /// - Parameter isWanted: Whether a block that begins here is to be checked.
+    /// - Parameter index: What says how a block must be that begins here, if that is to be checked.
     /// - Returns: Whether nothing is wrong with them as far as can be told.
-    mutating func take(_ bytes: UnsafeRawBufferPointer, at start: Int64, isWanted: Bool) -> Bool {
+    mutating func take(_ bytes: UnsafeRawBufferPointer, at start: Int64, index: BlockIndex?) -> Bool {
         if piece == nil || position != start {
-            guard isWanted, let next = index.block(holding: start), next.range.lowerBound == start else {
+            guard let index, index.largest > Int64(Block.bytes), let next = index.block(holding: start),
+                next.range.lowerBound == start
+            else {
                 piece = nil
                 return true
             }

@@ -29,11 +29,10 @@ struct RangeBook: Sendable {
     /// Whether one connection brings the whole file, because its server knows no ranges.
     private(set) var isWhole = false
     /// Where a block ends at or before an offset; ranges are divided only there.
-    private let cut: @Sendable (Int64) -> Int64
+    var cut: @Sendable (Int64) -> Int64 = { $0 - $0 % RangeBook.smallest }
 
     /// A book of a file of which these ranges are missing.
-    init(missing: [Range<Int64>], cut: @escaping @Sendable (Int64) -> Int64 = { $0 - $0 % RangeBook.smallest }) {
-        self.cut = cut
+    init(missing: [Range<Int64>]) {
         self.missing = missing.filter { !$0.isEmpty }.sorted { $0.lowerBound < $1.lowerBound }
     }
 
@@ -51,9 +50,10 @@ struct RangeBook: Sendable {
     ///   - rates: Bytes per second of each flight, for the choice of the slowest.
     mutating func next(for id: Int, wanted: Int64, connections: Int, rates: [Int: Double]) -> Flight? {
         guard let first = missing.first else { return isWhole ? nil : steal(for: id, wanted: wanted, rates: rates) }
-        // Several get half of what would be even: who is done early takes of the rest, and nobody is left with much at the end.
-        let even = missingBytes / Int64(connections > 1 ? 2 * connections : 1)
-        let share = (even + Self.smallest - 1) / Self.smallest * Self.smallest
+        // Several get three quarters of what would be even: who is done early takes of the rest, and nobody is left with much at
+        // the end. With less, each request more costs a way there and back in which its connection brings nothing.
+        let even = missingBytes / Int64(max(1, connections))
+        let share = ((connections > 1 ? even / 4 * 3 : even) + Self.smallest - 1) / Self.smallest * Self.smallest
         let most = connections > 1 ? Self.largestShared : Self.largest
         let length = min(Int64(first.count), max(Self.smallest, min(wanted, share, most)))
         // Ranges end where blocks do, and no crumb is left behind that would be a request of its own.

@@ -89,7 +89,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     private let state: Mutex<State>
     /// Held while bytes are copied into the block: the hash, which only has to say that it is done, does not wait for that.
     private let copying = Mutex(())
-    private let check: Mutex<PieceCheck?>
+    private let check = Mutex(PieceCheck())
 
     /// - Parameters:
     ///   - flight: What was asked for.
@@ -103,7 +103,6 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     ) {
         (self.allowance, self.answered, self.knowledge) = (allowance, answered, knowledge)
         (self.id, self.assembly, self.validator, self.bucket, self.report) = (id, assembly, validator, bucket, report)
-        check = Mutex(PieceCheck(assembly.index))
         asked = isRange ? flight.position..<flight.end : nil
         state = Mutex(State(start: flight.position, position: flight.position, advanced: flight.position))
     }
@@ -278,12 +277,9 @@ final class RangeReceiver: HTTPClientResponseDelegate {
 
     /// Checks a block of the index that is longer than a piece of memory, as far as it came.
     private func isRight(_ block: Block, _ range: Range<Int64>) -> Bool {
-        check.withLock { check in
-            guard check != nil else { return true }
-            let isWanted = assembly.isWorthChecking(from: range.lowerBound)
-            return assembly.withBytes(of: block, range) {
-                check?.take($0, at: range.lowerBound, isWanted: isWanted) ?? true
-            }
+        let index = assembly.indexToCheck(from: range.lowerBound)
+        return check.withLock { check in
+            assembly.withBytes(of: block, range) { check.take($0, at: range.lowerBound, index: index) }
         }
     }
 

@@ -11,6 +11,8 @@ final class ReuseFinder: Sendable {
     struct Found: Sendable {
         /// What the file consists of.
         var index: BlockIndex?
+        /// How to learn that, where it can wait until bytes come: nothing that is here could be a part of the file.
+        var lateIndex: IndexRequest?
         /// What is copied of it.
         var reuse: ReusePlan?
         /// Something smaller that the file can be made of, and where that is fetched from.
@@ -61,17 +63,23 @@ final class ReuseFinder: Sendable {
         for file in files {
             if let seed = try await seeds.file(for: file) { found[file.sha256, default: Found()].seed = seed }
         }
-        for file in large where found[file.sha256]?.seed == nil {
-            var index = store.index(of: file.sha256, size: file.size)
-            if index == nil, let sidecar = aids[file.sha256]?.blocks, sidecar.size <= Int64(BlockIndex.limitBytes) {
-                let bytes = try? await source?.sidecar(.blocks, sidecar, in: release.origin.repository)
-                index = bytes.flatMap { BlockIndex($0, file: file.sha256, size: file.size) }
-                try Task.checkCancellation()
+        let unseeded = large.filter { found[$0.sha256]?.seed == nil }
+        var unread: [IndexRequest] = []
+        for file in unseeded {
+            if let index = store.index(of: file.sha256, size: file.size) {
+                found[file.sha256, default: Found()].index = index
+            } else if let request = IndexRequest(file, aids[file.sha256], of: release, in: source) {
+                unread.append(request)
+                found[file.sha256, default: Found()].lateIndex = request
             }
-            if let index { found[file.sha256, default: Found()].index = index }
         }
-        let local = found.values.contains { $0.index != nil } ? try await localBlocks() : LocalBlocks()
-        for file in large where found[file.sha256]?.seed == nil {
+        let hasIndexes = found.values.contains { $0.index != nil } || !unread.isEmpty
+        let local = hasIndexes ? try await localBlocks() : LocalBlocks()
+        if !local.isEmpty {
+            for (digest, index) in try await IndexRequest.read(unread) { found[digest]?.index = index }
+            for request in unread { found[request.file.sha256]?.lateIndex = nil }
+        }
+        for file in unseeded {
             let claims = DownloadJournal.claims(
                 in: layout.partial(file.sha256).appending("journal"), size: file.size)
             if let index = found[file.sha256]?.index {
