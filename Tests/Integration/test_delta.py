@@ -195,6 +195,31 @@ def test_liar_of_an_index(base):
         same(work, source)
 
 
+def test_late_index(base):
+    """Where nothing is here, an index comes beside the first bytes, and is kept for the next version; a plan asks for none."""
+    models = Models(base)
+    source = models.publish("1.0.0", models.tensors)
+    in_time = []
+
+    def after_first_bytes(x):
+        end = time.monotonic() + 20
+        while not x.server.bytes_sent("model.safetensors") and time.monotonic() < end:
+            time.sleep(0.01)
+        in_time.append(time.monotonic() < end)
+        x.honest()
+
+    with FaultServer(models.catalog, fault=after_first_bytes, only="*/blocks/*") as server:
+        work = Work(base)
+        work.declare(server.url)
+        expect(planned(work) == os.path.getsize(source), "the plan is not the whole file")
+        expect(not in_time, "a plan asked for the index")
+        work.run()
+        same(work, source)
+        expect(in_time == [True], "the index was asked for %s" % (in_time or "never"))
+        kept = os.listdir(os.path.join(work.path, "models", ".reconcile", "indexes"))
+        expect(kept == [sha256(source)], "the indexes that are kept: %s" % kept)
+
+
 def test_seeds(base):
     """A file that another program has is taken from there."""
     models = Models(base)
