@@ -44,7 +44,7 @@ extension Reconciler {
         let memory = StoreLayout(root: declaration.store)
         let cache = SourceCache(
             path: isUpdate ? memory.control.appending("no-memory") : memory.history, canWrite: false)
-        let sources = declaration.makeSources(cache: cache, readsAll: fetches)
+        let sources = declaration.makeSources(cache: cache, reading: fetches ? .whole : .asked)
         let resolver = Resolver(sources: sources, facts: declaration.desired.facts, platform: .any, now: now)
         let questions = declaration.desired.models.values.sorted { $0.name < $1.name }.compactMap {
             question($0, previous: previous.models[$0.name], update)

@@ -24,8 +24,8 @@ extension Reconciler {
 
 extension Declaration {
     /// The sources as they can be asked.
-    func makeSources(cache: SourceCache, readsAll: Bool = false) -> [String: any ModelSource] {
-        sources.mapValues { $0.makeSource(cache: cache, readsAll: readsAll) }
+    func makeSources(cache: SourceCache, reading: ContentReading = .asked) -> [String: any ModelSource] {
+        sources.mapValues { $0.makeSource(cache: cache, reading: reading) }
     }
 
     /// What is asked of each model: the lock's entry where it answers, else the source.

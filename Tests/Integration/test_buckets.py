@@ -195,6 +195,41 @@ def test_large_without_checksum():
             says(m.run("--locked"), "Nothing to do")
 
 
+def large_files(version, count=6):
+    return {"part-%d.bin" % number: noise(3 * MiB, "%s %d" % (version, number)) for number in range(count)}
+
+
+def test_large_with_checksum():
+    """A large object with a checksum is asked for once in all, like a small one; a plan only asks about it."""
+    with bucket(seaweedfs) as (front, m):
+        for version in ("1.0.0", "1.1.0"):
+            files = {"config.json": b"{}", **large_files(version)}
+            front.s3.put(front.bucket, below("prod/vad/" + version, files))
+            front.clear()
+            m.run("--dry-run")
+            expect(len(front.asked("HEAD")) == 6 and not [text for text in front.asked("GET") if "part-" in text],
+                   "a plan asked %s" % front.asked())
+            front.clear()
+            m.run()
+            is_same(m, front, version)
+            expect(len(front.asked()) == 8 and front.asked("HEAD") == [], "asked: %s" % front.asked())
+            expect(front.bytes_sent("part-") <= 6 * 3 * MiB, "%d bytes came" % front.bytes_sent("part-"))
+
+
+def test_large_that_waits_in_vain():
+    """What was opened for the plan and then ends early, or is not fetched at all, costs nothing but its request."""
+    with bucket(seaweedfs) as (front, m):
+        front.s3.put(front.bucket, below("prod/vad/1.0.0", {"config.json": b"{}", **large_files("1.0.0")}))
+        cut = front.play(lambda x: (x.honest(upto=100_000), x.close()), only="part-3", method="GET", times=1)
+        lost = front.play(lambda x: (x.honest(upto=0), x.close()), only="part-4", method="GET", times=1)
+        m.run()
+        is_same(m, front, "1.0.0")
+        expect(cut.played == lost.played == 1, "the faults were not played")
+        front.s3.put(front.bucket, below("prod/vad/2.0.0", {"config.json": b"[]", **large_files("2.0.0")}))
+        says(m.run(), "Nothing to do")
+        m.has({"config.json": b"{}", **large_files("1.0.0")}, "vad")
+
+
 def test_small_without_checksum():
     """Small objects without SHA-256, of boto3 and of s5cmd, are read and hashed, once."""
     with bucket(seaweedfs) as (front, m):
@@ -897,7 +932,7 @@ def test_bad_bytes():
 
     with bucket(seaweedfs, "1.0.0") as (front, m):
         m.run()
-        # Only small objects are read for the plan; of others the checksum is asked for first.
+        # Only small objects are read for the plan; a large one is opened for its checksum, or asked about where that fails.
         big = {"weights.bin": noise(3 * MiB, "big")}
         front.s3.put(front.bucket, below("prod/vad/1.1.0", {**TWO, **big}))
         model, large = r"1\.1\.0/model\.onnx$", r"1\.1\.0/weights\.bin$"
@@ -911,9 +946,9 @@ def test_bad_bytes():
               ("NoSuchKey for one object", error(404, "NoSuchKey"), model, "GET", "is not there"),
               ("a checksum of something else, of a large one",
                lambda x: (x.fields.update({"x-amz-checksum-sha256": wrong}), x.fields.pop("X-Amz-Checksum-Sha256", None), x.honest()),
-               large, "HEAD", "wrong bytes"),
-              ("AccessDenied for a checksum", error(403, ""), large, "HEAD", "may not be read"),
-              ("gone for a checksum", lambda x: x.answer(404), large, "HEAD", "weights.bin"),
+               large, None, "wrong bytes"),
+              ("AccessDenied for a checksum", error(403, ""), large, None, "may not be read"),
+              ("gone for a checksum", lambda x: x.answer(404), large, None, "weights.bin"),
               ("a flipped bit of a large one", functools.partial(wrong_bytes, at=500), large, "GET", "wrong bytes"),
               ("a large one too short", lambda x: x.honest(x.data[:-1]), large, "GET", "weights.bin"),
               ("503", unavailable, model, "GET", "503")], row)

@@ -57,7 +57,8 @@ private let mebibyte: Int64 = 1 << 20
         #expect(book.flights[0]?.end == 32 * mebibyte)
     }
 
-    @Test func `gives several connections three quarters of an even share first, at most 32 MiB, and then less and less`() {
+    @Test
+    func `gives several connections three quarters of an even share first, at most 32 MiB, and then less and less`() {
         var book = RangeBook(missing: [0..<128 * mebibyte])
         for id in 0..<16 { _ = book.next(for: id, wanted: 32 * mebibyte, connections: 16, rates: [:]) }
         let lengths = book.flights.sorted { $0.key < $1.key }.map { $0.value.end - $0.value.position }

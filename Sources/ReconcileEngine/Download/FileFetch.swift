@@ -134,7 +134,7 @@ final class FileFetch: Sendable {
                 .run()
         case .held: ending = .failed(Fault(.bug(detail: "a large file was kept in memory")))
         case .web(let address):
-            let remote = course.remotes[location] ?? RemoteFile(address.request)
+            let remote = course.remotes[location] ?? RemoteFile(address)
             course.remotes[location] = remote
             ending = try await LargeFetch(
                 remote, host: LocationHealth.key(location), into: assembly, engine: engine,

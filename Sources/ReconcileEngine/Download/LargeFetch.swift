@@ -38,7 +38,7 @@ final class LargeFetch: Sendable {
 
     /// A server whose round trip is longer is far. Where the kernel did not tell it, the time to an answer stands for it; the first
     /// one also waits for the connection.
-    private static let far = Duration.milliseconds(20)
+    static let far = Duration.milliseconds(20)
     private static let farAtFirst = Duration.milliseconds(60)
     /// How often it is looked how things go.
     private static let tick = Duration.milliseconds(50)

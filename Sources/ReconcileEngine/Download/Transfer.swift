@@ -20,10 +20,12 @@ final class RemoteFile: Sendable {
     }
 
     let request: WebClient.Request
+    /// An answer with the whole file that waits already.
+    let opened: OpenAnswer?
     let validator = Validator()
     private let knowledge = Mutex(Knowledge())
 
-    init(_ request: WebClient.Request) { self.request = request }
+    init(_ location: WebLocation) { (request, opened) = (location.request, location.opened) }
 
     /// What is known of it now.
     var known: Knowledge { knowledge.withLock { $0 } }
@@ -59,6 +61,7 @@ extension WebClient {
         _ file: RemoteFile, _ range: Range<Int64>?, on loop: any EventLoop, makeReceiver: () -> RangeReceiver,
         began: (Transfer) -> Void
     ) async throws {
+        if try await takeOpened(file, range, makeReceiver, began) { return }
         var remaining = 10
         while remaining > 0 {
             remaining -= 1
@@ -103,12 +106,45 @@ extension WebClient {
         if let range {
             headers.replaceOrAdd(name: "Range", value: "bytes=\(range.lowerBound)-\(range.upperBound - 1)")
         }
+        return try await follow(start(request, at: address, headers, receiver, on: loop), receiver, began)
+    }
+
+    /// Goes on with an answer that waits, when all of it is wanted.
+    ///
+    /// - Returns: Whether it came to its end; one that brought nothing, perhaps because it waited for too long, is as good as none.
+    private func takeOpened(
+        _ file: RemoteFile, _ range: Range<Int64>?, _ makeReceiver: () -> RangeReceiver, _ began: (Transfer) -> Void
+    ) async throws -> Bool {
+        guard let range, range.lowerBound == 0, let opened = file.opened, opened.size == range.upperBound else {
+            return false
+        }
+        let receiver = makeReceiver()
+        guard let task = opened.take(for: receiver) else { return false }
+        do {
+            _ = try await follow(task, receiver, began)
+            return true
+        } catch  where receiver.received == 0 {
+            try Task.checkCancellation()
+            return false
+        }
+    }
+
+    /// Sends a request whose answer goes to a delegate.
+    func start<Delegate: HTTPClientResponseDelegate>(
+        _ request: Request, at address: String, _ headers: HTTPHeaders, _ delegate: Delegate, on loop: (any EventLoop)?
+    ) throws -> HTTPClient.Task<Delegate.Response> {
         guard let url = URL(string: address) else {
             throw Fault(.sourceUnreachable(url: request.shown, detail: "this is not an address"))
         }
         let message = try HTTPClient.Request(url: url, method: .GET, headers: headers)
-        let task = try connections.client(for: url, .transfers).execute(
-            request: message, delegate: receiver, eventLoop: .delegate(on: loop))
+        return try connections.client(for: url, .transfers).execute(
+            request: message, delegate: delegate, eventLoop: loop.map { .delegate(on: $0) } ?? .indifferent)
+    }
+
+    /// Waits for what a receiver makes of the answer to a request.
+    private func follow(
+        _ task: HTTPClient.Task<RangeReceiver.Ending>, _ receiver: RangeReceiver, _ began: (Transfer) -> Void
+    ) async throws -> RangeReceiver.Ending {
         let cancel: @Sendable () -> Void = {
             receiver.abandon()
             task.cancel()

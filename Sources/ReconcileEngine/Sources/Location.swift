@@ -55,6 +55,8 @@ package struct WebLocation: Sendable, Hashable {
     var authorizer: (any RequestAuthorizer)?
     /// What its source knows of the file that others do not.
     var knowledge: FileKnowledge?
+    /// An answer with all of it that waits to be taken.
+    var opened: OpenAnswer?
 
     /// A request for all of it.
     var request: WebClient.Request {

@@ -1,11 +1,20 @@
 import ReconcileCore
 import SystemPackage
 
+/// What is done to learn the digest of content whose publisher names none.
+enum ContentReading: Sendable {
+    /// The source is asked.
+    case asked
+    /// The same, in such a way that the answer serves the fetch that follows in the same pass.
+    case opened
+    /// It is read from its beginning to its end, if nothing else helps, however long that takes.
+    case whole
+}
+
 extension SourceDeclaration {
     /// The source as it can be asked.
     ///
-    /// - Parameter readsAll: Whether content without a published digest is read to compute it, however long that takes.
-    func makeSource(cache: SourceCache, readsAll: Bool = false) -> any ModelSource {
+    func makeSource(cache: SourceCache, reading: ContentReading = .asked) -> any ModelSource {
         switch address {
         case .directory(let path): return CatalogSource(name: name, transport: DirectoryTransport(root: path))
         case .http(let addresses):
@@ -27,7 +36,7 @@ extension SourceDeclaration {
         case .s3(let bucket):
             do {
                 let access = try BucketAccess(bucket, allowsInsecure: allowsInsecure)
-                return BucketSource(name: name, access: access, cache: cache, readsAll: readsAll)
+                return BucketSource(name: name, access: access, cache: cache, reading: reading)
             } catch {
                 return BrokenSource(fault: error as? Fault ?? Fault(.bug(detail: "\(error)")))
             }

@@ -1,7 +1,6 @@
 import AmazonS3
 import Foundation
 import ReconcileCore
-import Synchronization
 
 /// Releases that are plain objects in a bucket: `MODEL/VERSION/path`. The SHA-256 of an object is what a `SHA256SUMS` beside it
 /// says, else the checksum that it was stored with, where it has one; otherwise it is computed, of a large one only when somebody asked for that. Small ones are read at
@@ -11,12 +10,13 @@ struct BucketObjects: Sendable {
     let client: BucketClient
     let web: WebClient
     let cache: SourceCache
-    let readsAll: Bool
+    let reading: ContentReading
     private let held = HeldFiles()
+    private let opened = OpenedObjects()
     private let listed = ListedObjects()
 
-    init(name: String, client: BucketClient, web: WebClient, cache: SourceCache, readsAll: Bool) {
-        (self.name, self.client, self.web, self.cache, self.readsAll) = (name, client, web, cache, readsAll)
+    init(name: String, client: BucketClient, web: WebClient, cache: SourceCache, reading: ContentReading) {
+        (self.name, self.client, self.web, self.cache, self.reading) = (name, client, web, cache, reading)
     }
 
     /// Objects that are asked about at once.
@@ -86,7 +86,7 @@ struct BucketObjects: Sendable {
     {
         let prefix = "\(repository)/\(listing.revision.dropFirst(Self.marker.count))"
         let root = client.access.key(prefix)
-        var wanted: [(path: ReleasePath, object: ObjectListing.Object)] = []
+        var wanted: [Wanted] = []
         var sums: ObjectListing.Object?
         for object in try await objects(below: prefix, of: repository) where !object.key.hasSuffix("/") {
             guard let path = Self.rest(of: object.key, behind: root).flatMap({ ReleasePath($0) }) else {
@@ -100,21 +100,7 @@ struct BucketObjects: Sendable {
             if selection.matches(path) { wanted.append((path, object)) }
         }
         let known = if let sums { try await checksums(sums, "\(prefix)SHA256SUMS") } else { ChecksumFile?.none }
-        let files = try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
-            var files: [ReleaseFile] = []
-            for (index, (path, object)) in wanted.enumerated() {
-                if index >= Self.width, let file = try await group.next() { files.append(file) }
-                group.addTask {
-                    let digest =
-                        if let said = known?[path] { said } else {
-                            try await digest(of: object, "\(prefix)\(path)")
-                        }
-                    return ReleaseFile(path: path, size: object.size, sha256: digest)
-                }
-            }
-            for try await file in group { files.append(file) }
-            return files
-        }
+        let files = try await describe(wanted, below: prefix, known)
         guard let origin = Origin("\(name)/\(repository)") else { throw invalid(prefix, "its name is not allowed") }
         if !files.isEmpty {
             do { try checkFileList(files) } catch { throw invalid(prefix, error.words) }
@@ -126,13 +112,39 @@ struct BucketObjects: Sendable {
             }, files: files, contentDigest: Hashing.contentDigest(of: files))
     }
 
+    private typealias Wanted = (path: ReleasePath, object: ObjectListing.Object)
+
+    /// Names the digests of objects: the smallest first, since what is known of one tells how the large ones are asked about.
+    private func describe(
+        _ wanted: [Wanted], below prefix: String, _ known: ChecksumFile?
+    ) async throws -> [ReleaseFile] {
+        @Sendable func file(_ wanted: Wanted) async throws -> ReleaseFile {
+            let said = known?[wanted.path]
+            let digest = if let said { said } else { try await digest(of: wanted.object, "\(prefix)\(wanted.path)") }
+            return ReleaseFile(path: wanted.path, size: wanted.object.size, sha256: digest)
+        }
+        let ordered = wanted.sorted { $0.object.size < $1.object.size }
+        guard let first = ordered.first else { return [] }
+        var files = [try await file(first)]
+        return try await withThrowingTaskGroup(of: ReleaseFile.self) { group in
+            for (index, wanted) in ordered.dropFirst().enumerated() {
+                if index >= Self.width, let file = try await group.next() { files.append(file) }
+                group.addTask { try await file(wanted) }
+            }
+            for try await file in group { files.append(file) }
+            return files
+        }
+    }
+
     /// Where an object is.
     ///
     /// - Throws: ``Fault`` of kind `unusable` or `secretMissing`.
     func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
         if let held = held[file.sha256], held.bytes.count == file.size { return [.held(held)] }
         let folder = release.revision.dropFirst(Self.marker.count)
-        return [.web(try client.access.location("\(release.origin.repository)/\(folder)\(file.path)"))]
+        var location = try client.access.location("\(release.origin.repository)/\(folder)\(file.path)")
+        location.opened = opened[file.sha256]
+        return [.web(location)]
     }
 
     // MARK: Digests
@@ -183,29 +195,54 @@ struct BucketObjects: Sendable {
         }
         guard answer.body.count == object.size else { throw invalid(path, Self.otherSize) }
         let digest = Hashing.digest(of: answer.body)
-        guard Self.checksum(answer, object) ?? digest == digest else {
+        guard checksum(of: object, { answer[$0] }) ?? digest == digest else {
             throw invalid(path, "its bytes are not those of its checksum")
         }
         held.keep(answer.body, digest)
         return (digest, answer.body)
     }
 
+    /// Asks for the checksum that a large object was stored with.
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
-        Self.checksum(try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }, object)
+        if let answer = try await open(object, path) {
+            guard let digest = checksum(of: object, { answer[$0] }) else { return nil }
+            opened[digest] = answer
+            return digest
+        }
+        let answer = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
+        return checksum(of: object) { answer[$0] }
+    }
+
+    /// Asks for an object itself, when it will be fetched next, and in one piece: it is near and not very long, and probably has
+    /// a checksum.
+    ///
+    /// - Returns: `nil` when it is better asked about: then there are also words for what is wrong.
+    private func open(_ object: ObjectListing.Object, _ path: String) async throws -> OpenAnswer? {
+        guard reading == .opened, opened.isWorthwhile,
+            object.size > Downloader.smallBytes, object.size <= RangeBook.largest,
+            let request = try? client.access.bucket().get(client.access.key(path)),
+            let roundTrip = web.connections.roundTrip(to: request.url), roundTrip < LargeFetch.far
+        else { return nil }
+        let answer = try? await web.open(client.access.request(request, shown: path))
+        try Task.checkCancellation()
+        guard let answer, answer.status == 200, answer.size == object.size else { return nil }
+        client.access.noteAnswer()
+        return answer
     }
 
     /// The checksum that an object was stored with; that of a multipart upload is over its parts and tells nothing.
-    private static func checksum(_ answer: DocumentClient.Answer, _ object: ObjectListing.Object) -> Digest? {
-        guard let header = answer["x-amz-checksum-sha256"] else { return nil }
-        let type = answer["x-amz-checksum-type"]
+    private func checksum(of object: ObjectListing.Object, _ field: (String) -> String?) -> Digest? {
+        guard let header = field("x-amz-checksum-sha256") else { return nil }
+        let type = field("x-amz-checksum-type")
         // Not every service says it: an upload in parts shows by its entity tag.
         if object.entityTag?.contains("-") == true, type?.uppercased() != "FULL_OBJECT" { return nil }
-        let bytes = try? ObjectChecksum.sha256(header: header, type: type)
-        return bytes.flatMap { Digest(bytes: $0) }
+        let digest = (try? ObjectChecksum.sha256(header: header, type: type)).flatMap { Digest(bytes: $0) }
+        if digest != nil { opened.noteChecksum() }
+        return digest
     }
 
     private func computed(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
-        guard readsAll || object.size <= Self.longest else { return nil }
+        guard reading == .whole || object.size <= Self.longest else { return nil }
         let location = try client.access.location(path)
         let response = try await web.send(location.request)
         guard response.status == 200 else {
@@ -239,15 +276,5 @@ struct BucketObjects: Sendable {
 
     private func invalid(_ path: String, _ detail: String) -> Fault {
         Fault(.sourceInvalid(url: client.access.shown + path, detail: detail))
-    }
-}
-
-/// Repositories whose objects were listed whole in this pass.
-private final class ListedObjects: Sendable {
-    private let known = Mutex<[String: [ObjectListing.Object]]>([:])
-
-    subscript(root: String) -> [ObjectListing.Object]? {
-        get { known.withLock { $0[root] } }
-        set { known.withLock { $0[root] = newValue } }
     }
 }

@@ -11,11 +11,10 @@ struct BucketSource: ModelSource {
     private let client: BucketClient
     private let cache: SourceCache
 
-    /// - Parameter readsAll: Whether objects without a SHA-256 are read to compute it, however large they are.
-    init(name: String, access: BucketAccess, client: WebClient = .shared, cache: SourceCache, readsAll: Bool) {
+    init(name: String, access: BucketAccess, client: WebClient = .shared, cache: SourceCache, reading: ContentReading) {
         self.client = BucketClient(access: access, documents: DocumentClient(client: client, cache: cache))
         catalog = CatalogSource(name: name, transport: BucketTransport(client: self.client))
-        objects = BucketObjects(name: name, client: self.client, web: client, cache: cache, readsAll: readsAll)
+        objects = BucketObjects(name: name, client: self.client, web: client, cache: cache, reading: reading)
         self.cache = cache
     }
 
