@@ -88,7 +88,8 @@ public struct Reconciler: Sendable {
         let options = options.widened(to: declaration.desired)
         let layout = StoreLayout(root: declaration.store)
         let cache = SourceCache(path: layout.history, canWrite: !isDryRun)
-        let sources = declaration.makeSources(cache: cache, reading: isDryRun ? .asked : .opened)
+        let sources = declaration.makeSources(
+            cache: cache, reading: isDryRun ? .asked : .beforeFetch(declaration.desired.download, at: now))
         let lock = try declaration.readLock()
         try checkLock(lock?.lock, declaration)
         var observation = try await Observer(reader: StoreReader(layout: layout)).observe(

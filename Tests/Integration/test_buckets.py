@@ -214,6 +214,13 @@ def test_large_with_checksum():
             is_same(m, front, version)
             expect(len(front.asked()) == 8 and front.asked("HEAD") == [], "asked: %s" % front.asked())
             expect(front.bytes_sent("part-") <= 6 * 3 * MiB, "%d bytes came" % front.bytes_sent("part-"))
+        for number, (limit, asked) in enumerate([("connections: 2", 4), ("bandwidth: 900MiB/s", 6)], 2):
+            front.s3.put(front.bucket, below("prod/vad/1.%d.0" % number, {"config.json": b"{}", **large_files(limit)}))
+            declare(m, front, more="download: { %s }\n" % limit)
+            front.clear()
+            m.run()
+            is_same(m, front, "1.%d.0" % number)
+            expect(len(front.asked("HEAD")) == asked, "with %s: %s" % (limit, front.asked()))
 
 
 def test_large_that_waits_in_vain():

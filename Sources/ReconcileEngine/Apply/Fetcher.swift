@@ -145,7 +145,9 @@ package struct Fetcher: Sendable {
             (wanted.recipe, wanted.seed, wanted.lateIndex) = (found.recipe, found.seed, found.lateIndex)
             return wanted
         }
-        let bytes = try await downloader.fetch(wanted) { file, count in
+        // What is open already comes first, so that it is not a connection beside those that are allowed.
+        let ordered = wanted.filter(\.isOpened) + wanted.filter { !$0.isOpened }
+        let bytes = try await downloader.fetch(ordered) { file, count in
             report(.received(model: model, file: file.path, bytes: count, size: file.size))
         }
         return (bytes, Set(files.map(\.sha256)))

@@ -21,6 +21,11 @@ package struct Downloader: Sendable {
         /// Which of its locations is a file that the plan counts as here.
         var seed: FilePath?
 
+        /// Whether an answer with it waits already.
+        var isOpened: Bool {
+            locations.contains { if case .web(let location) = $0 { location.opened != nil } else { false } }
+        }
+
         /// Whether a location is a file that was here already: what comes from there counts as nothing that came.
         func isSeed(_ location: Location) -> Bool { seed.map { location == .file($0) } ?? false }
 

@@ -5,10 +5,17 @@ import SystemPackage
 enum ContentReading: Sendable {
     /// The source is asked.
     case asked
-    /// The same, in such a way that the answer serves the fetch that follows in the same pass.
-    case opened
+    /// The same, in such a way that so many answers at most serve the fetch that follows in the same pass.
+    case opened(atMost: Int)
     /// It is read from its beginning to its end, if nothing else helps, however long that takes.
     case whole
+
+    /// What a pass does that fetches next: what it opens counts as its connections. A limit of bandwidth would not hold for
+    /// what a server sends into an open connection.
+    static func beforeFetch(_ policy: DownloadPolicy, at now: Timestamp) -> ContentReading {
+        guard policy.bandwidth(at: now) == nil else { return .asked }
+        return .opened(atMost: min(policy.connections, policy.connectionsPerHost))
+    }
 }
 
 extension SourceDeclaration {

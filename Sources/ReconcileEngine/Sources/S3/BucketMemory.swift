@@ -6,22 +6,40 @@ import Synchronization
 
 /// Answers that wait for the fetch that follows, by the digests of what they bring.
 final class OpenedObjects: Sendable {
-    private let state = Mutex<(waiting: [Digest: OpenAnswer], hasChecksums: Bool)>(([:], false))
+    private struct State {
+        var waiting: [Digest: OpenAnswer] = [:]
+        /// How many were asked for, and did not end in vain.
+        var count = 0
+        var hasChecksums = false
+    }
 
-    /// Each is a connection, and what its socket holds.
-    private static let limit = 64
+    private let state = Mutex(State())
+    private let limit: Int
 
-    /// Whether one more may wait: where no object has a checksum, it would probably be opened in vain.
-    var isWorthwhile: Bool { state.withLock { $0.hasChecksums && $0.waiting.count < Self.limit } }
+    /// - Parameter limit: How many may wait; each is a connection, and what its socket holds.
+    init(limit: Int) { self.limit = limit }
 
-    /// Notes that an object of the bucket has a checksum.
+    /// Notes that an object of the bucket has a checksum. Where none has, one would be opened in vain.
     func noteChecksum() { state.withLock { $0.hasChecksums = true } }
 
-    /// The answer that brings what has a digest.
-    subscript(digest: Digest) -> OpenAnswer? {
-        get { state.withLock { $0.waiting[digest] } }
-        set { state.withLock { $0.waiting[digest] = newValue } }
+    /// Opens one more, if there may be one more, and keeps it under the digest that its head tells.
+    func open(_ answer: () async throws -> OpenAnswer?, digest: (OpenAnswer) -> Digest?) async throws -> OpenAnswer? {
+        let mayOpen = state.withLock { state in
+            guard state.hasChecksums, state.count < limit else { return false }
+            state.count += 1
+            return true
+        }
+        guard mayOpen else { return nil }
+        var kept: Digest?
+        defer { if kept == nil { state.withLock { $0.count -= 1 } } }
+        guard let answer = try await answer() else { return nil }
+        kept = digest(answer)
+        if let kept { state.withLock { $0.waiting[kept] = answer } }
+        return answer
     }
+
+    /// The answer that brings what has a digest.
+    subscript(digest: Digest) -> OpenAnswer? { state.withLock { $0.waiting[digest] } }
 }
 
 /// Repositories whose objects were listed whole.

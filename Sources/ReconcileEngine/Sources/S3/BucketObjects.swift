@@ -10,13 +10,18 @@ struct BucketObjects: Sendable {
     let client: BucketClient
     let web: WebClient
     let cache: SourceCache
-    let reading: ContentReading
+    private let readsAll: Bool
     private let held = HeldFiles()
-    private let opened = OpenedObjects()
+    private let opened: OpenedObjects
     private let listed = ListedObjects()
 
     init(name: String, client: BucketClient, web: WebClient, cache: SourceCache, reading: ContentReading) {
-        (self.name, self.client, self.web, self.cache, self.reading) = (name, client, web, cache, reading)
+        (self.name, self.client, self.web, self.cache) = (name, client, web, cache)
+        switch reading {
+        case .asked: (readsAll, opened) = (false, OpenedObjects(limit: 0))
+        case .opened(let limit): (readsAll, opened) = (false, OpenedObjects(limit: limit))
+        case .whole: (readsAll, opened) = (true, OpenedObjects(limit: 0))
+        }
     }
 
     /// Objects that are asked about at once.
@@ -204,22 +209,21 @@ struct BucketObjects: Sendable {
 
     /// Asks for the checksum that a large object was stored with.
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
-        if let answer = try await open(object, path) {
-            guard let digest = checksum(of: object, { answer[$0] }) else { return nil }
-            opened[digest] = answer
-            return digest
+        let answer = try await opened.open {
+            try await open(object, path)
+        } digest: { answer in
+            checksum(of: object) { answer[$0] }
         }
-        let answer = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
-        return checksum(of: object) { answer[$0] }
+        if let answer { return checksum(of: object) { answer[$0] } }
+        let head = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
+        return checksum(of: object) { head[$0] }
     }
 
-    /// Asks for an object itself, when it will be fetched next, and in one piece: it is near and not very long, and probably has
-    /// a checksum.
+    /// Asks for an object itself, when it can be fetched in one piece: it is near and not very long.
     ///
     /// - Returns: `nil` when it is better asked about: then there are also words for what is wrong.
     private func open(_ object: ObjectListing.Object, _ path: String) async throws -> OpenAnswer? {
-        guard reading == .opened, opened.isWorthwhile,
-            object.size > Downloader.smallBytes, object.size <= RangeBook.largest,
+        guard object.size > Downloader.smallBytes, object.size <= RangeBook.largest,
             let request = try? client.access.bucket().get(client.access.key(path)),
             let roundTrip = web.connections.roundTrip(to: request.url), roundTrip < LargeFetch.far
         else { return nil }
@@ -242,7 +246,7 @@ struct BucketObjects: Sendable {
     }
 
     private func computed(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
-        guard reading == .whole || object.size <= Self.longest else { return nil }
+        guard readsAll || object.size <= Self.longest else { return nil }
         let location = try client.access.location(path)
         let response = try await web.send(location.request)
         guard response.status == 200 else {
