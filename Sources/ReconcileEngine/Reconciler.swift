@@ -107,8 +107,25 @@ public struct Reconciler: Sendable {
         ).findingReuse()
     }
 
+    /// Has sources let go of what they opened for the plan and what is not fetched now. What they learned of the rest is written
+    /// down before it comes: a pass that is killed meanwhile is followed by one that opens nothing a second time.
+    private func keepOpened(for changes: [Change], of survey: Survey) {
+        var wanted: [String: Set<Digest>] = [:]
+        for change in changes where change.steps.contains(.fetch) {
+            guard let release = change.release else { continue }
+            let missing = release.deliveries.lazy.map(\.sha256).filter { digest in
+                DiskReader.entry(at: survey.layout.blob(digest)) == nil
+                    && DiskReader.entry(at: survey.layout.partial(digest)) == nil
+            }
+            wanted[release.origin.source, default: []].formUnion(missing)
+        }
+        let waiting = survey.sources.reduce(0) { $0 + $1.value.keepOpened(for: wanted[$1.key] ?? []) }
+        if waiting > 0 { survey.cache.save() }
+    }
+
     /// Carries out changes, each rechecked under the store's lock.
     func apply(_ changes: [Change], of survey: Survey, _ journal: Journal) async throws -> Applier.Result {
+        keepOpened(for: changes, of: survey)
         guard !changes.isEmpty else { return .nothing }
         let rejected = survey.rejections()
         let applier = Applier(

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import faults
 from downloads import MiB
 from faultserver import FaultServer
 from support import expect, run, sha256
@@ -218,6 +219,13 @@ def test_late_index(base):
         expect(in_time == [True], "the index was asked for %s" % (in_time or "never"))
         kept = os.listdir(os.path.join(work.path, "models", ".reconcile", "indexes"))
         expect(kept == [sha256(source)], "the indexes that are kept: %s" % kept)
+    with FaultServer(models.catalog, fault=faults.silent, only="*/blocks/*") as server:
+        work = Work(base, "silent")
+        work.declare(server.url)
+        start = time.monotonic()
+        work.run()
+        same(work, source)
+        expect(time.monotonic() - start < 20, "an index that never comes held it up for %.0f s" % (time.monotonic() - start))
 
 
 def test_seeds(base):

@@ -8,14 +8,15 @@ package final class DownloadEngine: Sendable {
     let threads = DownloadThreads()
     let slots: ConnectionSlots
     let health = LocationHealth()
-    /// Files that are put together at once; more would only divide memory.
-    let files = ConnectionSlots(limit: 4, hostLimit: 4)
+    let files = ConnectionSlots(limit: DownloadEngine.largeFiles, hostLimit: DownloadEngine.largeFiles)
     let policy: DownloadPolicy
     private let control: DownloadControl
     private let clock: @Sendable () -> Timestamp
     private let asked = Mutex<ContinuousClock.Instant?>(nil)
     private let writesDirect = Mutex<Bool?>(nil)
 
+    /// Files that are put together at once; more would only divide memory.
+    static let largeFiles = 4
     /// How often it is asked which limit of the bandwidth holds.
     private static let interval = Duration.seconds(5)
 

@@ -12,9 +12,9 @@ package struct Downloader: Sendable {
     package struct Wanted: Sendable {
         package let file: ReleaseFile
         package let locations: [Location]
-        /// What it consists of, when its publisher says so.
+        /// What it consists of, when that is known already.
         var index: BlockIndex?
-        /// How to learn that while it is fetched.
+        /// How to learn that while it is fetched, otherwise.
         var lateIndex: IndexRequest?
         /// What of it is copied from this machine.
         var reuse: ReusePlan?
@@ -131,6 +131,14 @@ package struct Downloader: Sendable {
                 : "\(location.shown) sent wrong bytes; in this pass that server is asked last")
     }
 
+    /// Reads the index that was put off, and keeps it for the next version.
+    func keptIndex(of wanted: Wanted) async -> BlockIndex? {
+        guard let index = await wanted.lateIndex?.read() else { return nil }
+        // It helps the next time only: where it cannot be kept, this time goes on without.
+        try? IndexStore(layout: layout).keep(index)
+        return index
+    }
+
     private var isHere: (ReleaseFile) -> Bool {
         { DiskReader.entry(at: layout.blob($0.sha256))?.size == $0.size }
     }
@@ -168,6 +176,7 @@ package struct Downloader: Sendable {
             return 0
         }
         if case .file(let path)? = wanted.locations.first, try await clone(path, of: file, partial) {
+            _ = await keptIndex(of: wanted)
             guard !wanted.isSeed(.file(path)) else { return 0 }
             received(Int(clamping: file.size))
             return file.size

@@ -27,6 +27,8 @@ final class FileFetch: Sendable {
 
     /// Fewer new bytes than these are no progress.
     static let progressBytes: Int64 = 64 << 10
+    /// How long an index is waited for once everything else is there.
+    private static let indexPatience = Duration.seconds(10)
 
     /// Where bytes came from since the file was begun, and which locations are left.
     private struct Course {
@@ -43,6 +45,8 @@ final class FileFetch: Sendable {
         /// Whether parts are being copied from this machine meanwhile.
         var isCopying = false
         var fault: Fault?
+        /// Reads the index meanwhile.
+        let index: Task<Void, Never>
     }
 
     /// Ends the copying of parts, because the file has to be begun anew.
@@ -55,10 +59,7 @@ final class FileFetch: Sendable {
     /// - Throws: As ``Downloader/fetch(_:received:)``.
     func run(_ recipe: (Recipe, FilePath)?) async throws -> Int64 {
         do {
-            async let index: Void = takeIndex()
             try await fetch(recipe)
-            // The next version is compared by it.
-            await index
             return total.withLock { $0.received }
         } catch {
             await assembly.settle()
@@ -71,17 +72,32 @@ final class FileFetch: Sendable {
 
     /// Takes the index, if it was not there from the beginning: what comes from then on is checked by it.
     private func takeIndex() async {
-        guard assembly.index == nil, let index = await wanted.lateIndex?.read() else { return }
+        guard assembly.index == nil, let index = await downloader.keptIndex(of: wanted) else { return }
         assembly.take(index)
-        // It helps the next time only: where it cannot be kept, this time goes on without.
-        try? IndexStore(layout: downloader.layout).keep(index)
+    }
+
+    /// Waits for the index, for a while: the fetch can do without.
+    private func wait(for index: Task<Void, Never>) async {
+        let timer = Task {
+            try await Task.sleep(for: Self.indexPatience)
+            index.cancel()
+        }
+        await withTaskCancellationHandler {
+            await index.value
+        } onCancel: {
+            index.cancel()
+        }
+        timer.cancel()
     }
 
     private func fetch(_ recipe: (Recipe, FilePath)?) async throws {
         try partial.reserve(file.size)
         let found = try await Recovery.verify(partial, size: file.size, threads: engine.threads)
         assembly.adopt(hash: found.hash, upTo: found.end, pieces: found.pieces)
-        var course = Course(candidates: wanted.locations, hasOld: found.end > 0 || !found.pieces.isEmpty)
+        var course = Course(
+            candidates: wanted.locations, hasOld: found.end > 0 || !found.pieces.isEmpty,
+            index: Task { await takeIndex() })
+        defer { course.index.cancel() }
         if let (recipe, ingredient) = recipe {
             course.hasOld = true
             try await RecipeCook(recipe: recipe, assembly: assembly).run(ingredient)
@@ -90,6 +106,8 @@ final class FileFetch: Sendable {
         }
         while true {
             if assembly.isComplete, try await judge(&course) {
+                // The next version is compared by it, so that it is kept before anybody can come to rely on the file.
+                await wait(for: course.index)
                 assembly.end()
                 return try partial.promote(to: downloader.layout.blob(file.sha256))
             }
@@ -203,7 +221,7 @@ final class FileFetch: Sendable {
         }
         course.remotes[location]?.validator.forget()
         guard course.contributors.contains(location) else { return }
-        await takeIndex()
+        await wait(for: course.index)
         if assembly.index == nil { try await beginAnew(&course) }
     }
 
@@ -243,7 +261,7 @@ final class FileFetch: Sendable {
             course.restarts += 1
             if course.restarts > restartLimit { throw course.fault ?? Fault(.interrupted) }
         }
-        await takeIndex()
+        await wait(for: course.index)
         guard try await assembly.dropWrongBlocks() else {
             try await beginAnew(&course)
             return false

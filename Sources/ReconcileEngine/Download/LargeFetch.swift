@@ -201,11 +201,11 @@ final class LargeFetch: Sendable {
         do {
             let loop = engine.threads.loop(id, of: number)
             try await engine.client.transfer(remote, isRange ? flight.position..<flight.end : nil, on: loop) {
+                isOpened in
                 RangeReceiver(
-                    id: id, flight: flight, isRange: isRange, assembly: assembly, validator: remote.validator,
-                    bucket: engine.bucket, allowance: allowance, knowledge: remote.request.knowledge,
-                    answered: remote.answered,
-                    report: report)
+                    id: id, flight: flight, isRange: isRange, isOpened: isOpened, assembly: assembly,
+                    validator: remote.validator, bucket: engine.bucket, allowance: allowance,
+                    knowledge: remote.request.knowledge, answered: remote.answered, report: report)
             } began: { transfer in
                 watch.add(id, transfer)
             }

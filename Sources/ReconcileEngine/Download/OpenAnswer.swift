@@ -7,7 +7,8 @@ import Synchronization
 /// An answer whose head came and whose body waits.
 ///
 /// Some servers tell only in an answer about a file what has to be known of it before it is fetched. Whoever fetches it soon
-/// goes on with that answer, instead of asking a second time. When nobody does, it ends with the last reference to it.
+/// goes on with that answer, instead of asking a second time. It ends with the last reference to it, when nobody does: whoever
+/// opens answers lets go of those that are not needed after all.
 package final class OpenAnswer: Sendable {
     private let head: HTTPResponseHead
     private let task: HTTPClient.Task<RangeReceiver.Ending>
@@ -148,9 +149,20 @@ private final class Relay: HTTPClientResponseDelegate {
     }
 
     func didFinishRequest(task: HTTPClient.Task<Response>) throws -> Response {
-        guard let receiver = state.withLock(\.receiver) else { throw CancellationError() }
+        guard let receiver = takeReceiver() else { throw CancellationError() }
         return try receiver.didFinishRequest(task: task)
     }
 
-    func didReceiveError(task: HTTPClient.Task<Response>, _ error: any Error) { end(error) }
+    func didReceiveError(task: HTTPClient.Task<Response>, _ error: any Error) {
+        end(error)
+        _ = takeReceiver()
+    }
+
+    /// The receiver, which has its file open, is let go once the answer is over.
+    private func takeReceiver() -> RangeReceiver? {
+        state.withLock { state in
+            defer { state.receiver = nil }
+            return state.receiver
+        }
+    }
 }

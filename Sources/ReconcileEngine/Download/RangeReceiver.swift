@@ -79,6 +79,8 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     private let id: Int
     private let assembly: Assembly
     private let asked: Range<Int64>?
+    /// Whether the answer has been opened before, for the whole file: as much of it is taken as was asked for.
+    private let isOpened: Bool
     private let bucket: TokenBucket
     /// Blocks of this connection that the journal need not vouch for yet: what a kill may cost.
     private let allowance: @Sendable () -> Int
@@ -94,16 +96,18 @@ final class RangeReceiver: HTTPClientResponseDelegate {
     /// - Parameters:
     ///   - flight: What was asked for.
     ///   - isRange: Whether it was asked for as a range; the whole file otherwise.
+    ///   - isOpened: Whether the answer has been opened before, for the whole file.
     ///   - answered: Told of the head, and how long after the question it came.
     init(
-        id: Int, flight: RangeBook.Flight, isRange: Bool, assembly: Assembly, validator: Validator,
+        id: Int, flight: RangeBook.Flight, isRange: Bool, isOpened: Bool = false, assembly: Assembly,
+        validator: Validator,
         bucket: TokenBucket, allowance: @escaping @Sendable () -> Int,
         knowledge: FileKnowledge? = nil,
         answered: @escaping @Sendable (Duration) -> Void, report: @escaping @Sendable (Int) -> Void
     ) {
         (self.allowance, self.answered, self.knowledge) = (allowance, answered, knowledge)
         (self.id, self.assembly, self.validator, self.bucket, self.report) = (id, assembly, validator, bucket, report)
-        asked = isRange ? flight.position..<flight.end : nil
+        (asked, self.isOpened) = (isRange ? flight.position..<flight.end : nil, isOpened)
         state = Mutex(State(start: flight.position, position: flight.position, advanced: flight.position))
     }
 
@@ -115,7 +119,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
             defer { state.lastByte = .now }
             return ContinuousClock.now - state.lastByte
         }
-        answered(latency)
+        if !isOpened { answered(latency) }
         if (300..<400).contains(head.status.code), let target = head.headers.first(name: "Location") {
             if let objection = knowledge?.objection(toLinked: head.headers.first(name: "X-Linked-Etag")) {
                 return refuse(.unfit(objection), on: loop)
@@ -127,7 +131,7 @@ final class RangeReceiver: HTTPClientResponseDelegate {
         if let explanation = knowledge?.refusal(Int(head.status.code), { head.headers.first(name: $0) }) {
             state.withLock { $0.explanation = explanation }
         }
-        switch validator.judge(head, asked: asked, size: assembly.size) {
+        switch validator.judge(head, asked: isOpened ? nil : asked, size: assembly.size) {
         case .fits: return loop.makeSucceededVoidFuture()
         case .wholeInstead where assembly.takeAll(id): return loop.makeSucceededVoidFuture()
         case .wholeInstead: return refuse(.ignoresRanges, on: loop)

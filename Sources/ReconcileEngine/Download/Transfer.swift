@@ -54,11 +54,13 @@ extension WebClient {
     ///
     /// - Parameters:
     ///   - loop: The thread that it happens on.
-    ///   - makeReceiver: Makes the receiver of one answer; a redirect is an answer too.
+    ///   - makeReceiver: Makes the receiver of one answer; a redirect is an answer too. It is told whether the answer has been
+    ///     opened before, for the whole file.
     ///   - began: Told of each request, so that it can be watched.
     /// - Throws: ``RangeReceiver/Refusal``, ``Fault`` or the connection's own error; `CancellationError`.
     func transfer(
-        _ file: RemoteFile, _ range: Range<Int64>?, on loop: any EventLoop, makeReceiver: () -> RangeReceiver,
+        _ file: RemoteFile, _ range: Range<Int64>?, on loop: any EventLoop,
+        makeReceiver: (_ isOpened: Bool) -> RangeReceiver,
         began: (Transfer) -> Void
     ) async throws {
         if try await takeOpened(file, range, makeReceiver, began) { return }
@@ -66,7 +68,7 @@ extension WebClient {
         while remaining > 0 {
             remaining -= 1
             let address = file.known.target ?? file.request.url
-            let receiver = makeReceiver()
+            let receiver = makeReceiver(false)
             let headers = try await headers(of: file.request, at: address)
             do {
                 let ending = try await run(file.request, at: address, headers, range, on: loop, receiver, began)
@@ -113,12 +115,13 @@ extension WebClient {
     ///
     /// - Returns: Whether it came to its end; one that brought nothing, perhaps because it waited for too long, is as good as none.
     private func takeOpened(
-        _ file: RemoteFile, _ range: Range<Int64>?, _ makeReceiver: () -> RangeReceiver, _ began: (Transfer) -> Void
+        _ file: RemoteFile, _ range: Range<Int64>?, _ makeReceiver: (Bool) -> RangeReceiver,
+        _ began: (Transfer) -> Void
     ) async throws -> Bool {
         guard let range, range.lowerBound == 0, let opened = file.opened, opened.size == range.upperBound else {
             return false
         }
-        let receiver = makeReceiver()
+        let receiver = makeReceiver(true)
         guard let task = opened.take(for: receiver) else { return false }
         do {
             _ = try await follow(task, receiver, began)

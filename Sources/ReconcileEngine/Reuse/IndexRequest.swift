@@ -7,7 +7,7 @@ struct IndexRequest: Sendable {
     private let repository: String
     private let source: any ModelSource
 
-    /// How many are read at once: what an HTTP/1.1 server sees as many connections.
+    /// How many are read at once: each is a connection of its own where there is no HTTP/2.
     private static let concurrency = 8
 
     /// The request for the index of a file; `nil` when none is offered, or one that is too long to be true.

@@ -57,6 +57,12 @@ package protocol ModelSource: Sendable {
     /// - Throws: ``Fault`` as ``list(_:)``.
     func settle() async throws
 
+    /// Told what is fetched next of all that it described, before ``locations(of:in:)`` is asked for: it lets go of every other
+    /// answer that it keeps open.
+    ///
+    /// - Returns: How many it keeps open.
+    func keepOpened(for digests: Set<Digest>) -> Int
+
     /// Where a file's bytes, or those of an archive, are: the places to try, in order.
     ///
     /// - Throws: ``Fault`` of kind `secretMissing` when an address cannot be read.
@@ -70,6 +76,8 @@ extension ModelSource {
     }
 
     package func settle() async throws {}
+
+    package func keepOpened(for digests: Set<Digest>) -> Int { 0 }
 
     package func platforms(of listing: Listing, in repository: String) async throws -> [TargetPlatform] { [] }
 

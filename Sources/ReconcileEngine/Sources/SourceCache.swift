@@ -62,13 +62,13 @@ package final class SourceCache: Sendable {
 
     /// Writes the new answers down, if there is a store to write to. A failure costs time later, so it is not reported.
     package func save() {
+        guard canWrite, DiskReader.entry(at: path.removingLastComponent()) != nil else { return }
         let entries = fresh.withLock { fresh in
             defer { fresh = [:] }
             return fresh
         }
         let gone = forgotten.withLock { $0 }
-        guard canWrite, !entries.isEmpty || !gone.isEmpty, DiskReader.entry(at: path.removingLastComponent()) != nil
-        else { return }
+        guard !entries.isEmpty || !gone.isEmpty else { return }
         try? HistoryDatabase.open(path, readOnly: false).write { database in
             for key in gone { try database.execute(sql: "DELETE FROM document WHERE address = ?", arguments: [key]) }
             for (key, entry) in entries {

@@ -10,11 +10,11 @@ enum ContentReading: Sendable {
     /// It is read from its beginning to its end, if nothing else helps, however long that takes.
     case whole
 
-    /// What a pass does that fetches next: what it opens counts as its connections. A limit of bandwidth would not hold for
-    /// what a server sends into an open connection.
+    /// What a pass does that fetches next: it opens no more than it fetches at once. A limit of bandwidth would not hold for what
+    /// a server sends into an open connection.
     static func beforeFetch(_ policy: DownloadPolicy, at now: Timestamp) -> ContentReading {
         guard policy.bandwidth(at: now) == nil else { return .asked }
-        return .opened(atMost: min(policy.connections, policy.connectionsPerHost))
+        return .opened(atMost: min(policy.connections, policy.connectionsPerHost, DownloadEngine.largeFiles))
     }
 }
 

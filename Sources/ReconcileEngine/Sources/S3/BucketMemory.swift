@@ -10,32 +10,49 @@ final class OpenedObjects: Sendable {
         var waiting: [Digest: OpenAnswer] = [:]
         /// How many were asked for, and did not end in vain.
         var count = 0
+        var limit: Int
         var hasChecksums = false
     }
 
-    private let state = Mutex(State())
-    private let limit: Int
+    private let state: Mutex<State>
 
     /// - Parameter limit: How many may wait; each is a connection, and what its socket holds.
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int) { state = Mutex(State(limit: limit)) }
 
     /// Notes that an object of the bucket has a checksum. Where none has, one would be opened in vain.
     func noteChecksum() { state.withLock { $0.hasChecksums = true } }
 
-    /// Opens one more, if there may be one more, and keeps it under the digest that its head tells.
+    /// Opens one more, if there may be one more, and keeps it under the digest that its head tells. After one that could not be
+    /// opened nothing is: it would have to be waited for again.
     func open(_ answer: () async throws -> OpenAnswer?, digest: (OpenAnswer) -> Digest?) async throws -> OpenAnswer? {
         let mayOpen = state.withLock { state in
-            guard state.hasChecksums, state.count < limit else { return false }
+            guard state.hasChecksums, state.count < state.limit else { return false }
             state.count += 1
             return true
         }
         guard mayOpen else { return nil }
         var kept: Digest?
         defer { if kept == nil { state.withLock { $0.count -= 1 } } }
-        guard let answer = try await answer() else { return nil }
-        kept = digest(answer)
-        if let kept { state.withLock { $0.waiting[kept] = answer } }
+        guard let answer = try await answer() else {
+            state.withLock { $0.limit = 0 }
+            return nil
+        }
+        if let digest = digest(answer), self[digest] == nil {
+            kept = digest
+            state.withLock { $0.waiting[digest] = answer }
+        }
         return answer
+    }
+
+    /// Lets go of all others, and opens none any more.
+    ///
+    /// - Returns: How many wait.
+    func keep(only digests: Set<Digest>) -> Int {
+        state.withLock { state in
+            state.limit = 0
+            state.waiting = state.waiting.filter { digests.contains($0.key) }
+            return state.waiting.count
+        }
     }
 
     /// The answer that brings what has a digest.

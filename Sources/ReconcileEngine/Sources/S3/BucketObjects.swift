@@ -3,8 +3,9 @@ import Foundation
 import ReconcileCore
 
 /// Releases that are plain objects in a bucket: `MODEL/VERSION/path`. The SHA-256 of an object is what a `SHA256SUMS` beside it
-/// says, else the checksum that it was stored with, where it has one; otherwise it is computed, of a large one only when somebody asked for that. Small ones are read at
-/// once, with their checksum, and kept for the fetch.
+/// says, else the checksum that it was stored with, where it has one; otherwise it is computed, of a large one only when somebody
+/// asked for that. Small ones are read at once, with their checksum, and kept for the fetch; a pass that fetches next also opens
+/// some large ones.
 struct BucketObjects: Sendable {
     let name: String
     let client: BucketClient
@@ -141,6 +142,9 @@ struct BucketObjects: Sendable {
         }
     }
 
+    /// As ``ModelSource/keepOpened(for:)``.
+    func keepOpened(for digests: Set<Digest>) -> Int { opened.keep(only: digests) }
+
     /// Where an object is.
     ///
     /// - Throws: ``Fault`` of kind `unusable` or `secretMissing`.
@@ -209,24 +213,32 @@ struct BucketObjects: Sendable {
 
     /// Asks for the checksum that a large object was stored with.
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
-        let answer = try await opened.open {
-            try await open(object, path)
-        } digest: { answer in
-            checksum(of: object) { answer[$0] }
+        if isNearAndShort(object, path) {
+            let answer = try await opened.open {
+                try await open(object, path)
+            } digest: { answer in
+                checksum(of: object) { answer[$0] }
+            }
+            if let answer { return checksum(of: object) { answer[$0] } }
         }
-        if let answer { return checksum(of: object) { answer[$0] } }
         let head = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
         return checksum(of: object) { head[$0] }
     }
 
-    /// Asks for an object itself, when it can be fetched in one piece: it is near and not very long.
-    ///
-    /// - Returns: `nil` when it is better asked about: then there are also words for what is wrong.
-    private func open(_ object: ObjectListing.Object, _ path: String) async throws -> OpenAnswer? {
+    /// Whether an object can be fetched with one request.
+    private func isNearAndShort(_ object: ObjectListing.Object, _ path: String) -> Bool {
         guard object.size > Downloader.smallBytes, object.size <= RangeBook.largest,
-            let request = try? client.access.bucket().get(client.access.key(path)),
-            let roundTrip = web.connections.roundTrip(to: request.url), roundTrip < LargeFetch.far
-        else { return nil }
+            let address = try? client.access.location(path).url,
+            let roundTrip = web.connections.roundTrip(to: address)
+        else { return false }
+        return roundTrip < LargeFetch.far
+    }
+
+    /// Asks for an object itself.
+    ///
+    /// - Returns: `nil` when something is wrong: then it is better asked about, for the words for it.
+    private func open(_ object: ObjectListing.Object, _ path: String) async throws -> OpenAnswer? {
+        guard let request = try? client.access.bucket().get(client.access.key(path)) else { return nil }
         let answer = try? await web.open(client.access.request(request, shown: path))
         try Task.checkCancellation()
         guard let answer, answer.status == 200, answer.size == object.size else { return nil }
