@@ -4,10 +4,10 @@ import Synchronization
 
 // What is known of a bucket of plain objects for the length of a pass.
 
-/// Answers that wait for the fetch that follows, by the digests of what they bring.
+/// Answers that wait for the fetch that follows, by the paths of their objects.
 final class OpenedObjects: Sendable {
     private struct State {
-        var waiting: [Digest: OpenAnswer] = [:]
+        var waiting: [String: (digest: Digest, answer: OpenAnswer)] = [:]
         /// How many were asked for, and did not end in vain.
         var count = 0
         var limit: Int
@@ -24,22 +24,23 @@ final class OpenedObjects: Sendable {
 
     /// Opens one more, if there may be one more, and keeps it under the digest that its head tells. After one that could not be
     /// opened nothing is: it would have to be waited for again.
-    func open(_ answer: () async throws -> OpenAnswer?, digest: (OpenAnswer) -> Digest?) async throws -> OpenAnswer? {
+    func open(
+        _ path: String, _ answer: () async throws -> OpenAnswer?, digest: (OpenAnswer) -> Digest?
+    ) async throws -> OpenAnswer? {
         let mayOpen = state.withLock { state in
             guard state.hasChecksums, state.count < state.limit else { return false }
             state.count += 1
             return true
         }
         guard mayOpen else { return nil }
-        var kept: Digest?
-        defer { if kept == nil { state.withLock { $0.count -= 1 } } }
+        var isKept = false
+        defer { if !isKept { state.withLock { $0.count -= 1 } } }
         guard let answer = try await answer() else {
             state.withLock { $0.limit = 0 }
             return nil
         }
-        if let digest = digest(answer), self[digest] == nil {
-            kept = digest
-            state.withLock { $0.waiting[digest] = answer }
+        if let digest = digest(answer) {
+            isKept = state.withLock { $0.waiting.updateValue((digest, answer), forKey: path) == nil }
         }
         return answer
     }
@@ -50,13 +51,13 @@ final class OpenedObjects: Sendable {
     func keep(only digests: Set<Digest>) -> Int {
         state.withLock { state in
             state.limit = 0
-            state.waiting = state.waiting.filter { digests.contains($0.key) }
+            state.waiting = state.waiting.filter { digests.contains($0.value.digest) }
             return state.waiting.count
         }
     }
 
-    /// The answer that brings what has a digest.
-    subscript(digest: Digest) -> OpenAnswer? { state.withLock { $0.waiting[digest] } }
+    /// The answer that brings an object.
+    subscript(path: String) -> OpenAnswer? { state.withLock { $0.waiting[path]?.answer } }
 }
 
 /// Repositories whose objects were listed whole.

@@ -151,8 +151,9 @@ struct BucketObjects: Sendable {
     func locations(of file: ReleaseFile, in release: Release) throws -> [Location] {
         if let held = held[file.sha256], held.bytes.count == file.size { return [.held(held)] }
         let folder = release.revision.dropFirst(Self.marker.count)
-        var location = try client.access.location("\(release.origin.repository)/\(folder)\(file.path)")
-        location.opened = opened[file.sha256]
+        let path = "\(release.origin.repository)/\(folder)\(file.path)"
+        var location = try client.access.location(path)
+        location.opened = opened[path]
         return [.web(location)]
     }
 
@@ -214,7 +215,7 @@ struct BucketObjects: Sendable {
     /// Asks for the checksum that a large object was stored with.
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
         if isNearAndShort(object, path) {
-            let answer = try await opened.open {
+            let answer = try await opened.open(path) {
                 try await open(object, path)
             } digest: { answer in
                 checksum(of: object) { answer[$0] }
