@@ -110,16 +110,19 @@ public struct Reconciler: Sendable {
     /// Has sources let go of what they opened for the plan and what is not fetched now. What they learned of the rest is written
     /// down before it comes: a pass that is killed meanwhile is followed by one that opens nothing a second time.
     private func keepOpened(for changes: [Change], of survey: Survey) {
-        var wanted: [String: Set<Digest>] = [:]
-        for change in changes where change.steps.contains(.fetch) {
-            guard let release = change.release else { continue }
-            let missing = release.deliveries.lazy.map(\.sha256).filter { digest in
-                DiskReader.entry(at: survey.layout.blob(digest)) == nil
-                    && DiskReader.entry(at: survey.layout.partial(digest)) == nil
-            }
-            wanted[release.origin.source, default: []].formUnion(missing)
+        let fetched = changes.lazy.filter { $0.steps.contains(.fetch) }.compactMap(\.release)
+        func isHere(_ digest: Digest) -> Bool {
+            [survey.layout.blob(digest), survey.layout.partial(digest)].contains { DiskReader.entry(at: $0) != nil }
         }
-        let waiting = survey.sources.reduce(0) { $0 + $1.value.keepOpened(for: wanted[$1.key] ?? []) }
+        var waiting = 0
+        for (name, source) in survey.sources {
+            waiting += source.keepOpened { digest in
+                !isHere(digest)
+                    && fetched.contains { release in
+                        release.origin.source == name && release.deliveries.contains { $0.sha256 == digest }
+                    }
+            }
+        }
         if waiting > 0 { survey.cache.save() }
     }
 

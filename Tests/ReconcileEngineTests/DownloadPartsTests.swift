@@ -64,7 +64,7 @@ private let mebibyte: Int64 = 1 << 20
         let lengths = book.flights.sorted { $0.key < $1.key }.map { $0.value.end - $0.value.position }
         #expect(lengths.first == 6 * mebibyte)
         #expect(zip(lengths, lengths.dropFirst()).allSatisfy { $0 >= $1 })
-        #expect(book.missingBytes > 32 * mebibyte)
+        #expect(book.missingBytes > 48 * mebibyte)
         book = RangeBook(missing: [0..<512 * mebibyte])
         _ = book.next(for: 0, wanted: 99 * mebibyte, connections: 2, rates: [:])
         #expect(book.flights[0]?.end == 32 * mebibyte)

@@ -36,6 +36,17 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
 
         var layout: StoreLayout { StoreLayout(root: FilePath(work.url("store").path())) }
 
+        /// Begins to fetch the file, and cancels that once so many bytes came.
+        func cancelled(after count: Int) async throws {
+            control.limit(to: 8 << 20)
+            let task = Task { try await fetch() }
+            while received.bytes < count { try await Task.sleep(for: .milliseconds(10)) }
+            task.cancel()
+            await #expect(throws: CancellationError.self) { try await task.value }
+            control.followPolicy()
+            control.limit(to: nil)
+        }
+
         /// Fetches the file with an engine of its own, as another process would.
         func fetch(first other: LoopbackServer? = nil, index: BlockIndex? = nil) async throws -> Int64 {
             let engine = DownloadEngine(DownloadPolicy(), control: control, clock: { Timestamp(seconds: 0) })
@@ -96,27 +107,15 @@ private func bytes(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
 
     @Test func `cancels them, and keeps what came`() async throws {
         let bench = try await Bench(content)
-        bench.control.limit(to: 8 << 20)
-        let task = Task { try await bench.fetch() }
-        while bench.received.bytes < 12 * mebibyte { try await Task.sleep(for: .milliseconds(10)) }
-        task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
+        try await bench.cancelled(after: 12 * mebibyte)
         #expect(!bench.isHere)
-        bench.control.followPolicy()
-        bench.control.limit(to: nil)
         let rest = try await bench.fetch()
         #expect(rest < bench.file.size - 2 * Int64(mebibyte) && bench.isHere)
     }
 
     @Test func `go on with another server when the first one lies about the rest of what was begun`() async throws {
         let bench = try await Bench(content)
-        bench.control.limit(to: 8 << 20)
-        let task = Task { try await bench.fetch() }
-        while bench.received.bytes < 4 * mebibyte { try await Task.sleep(for: .milliseconds(10)) }
-        task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
-        bench.control.followPolicy()
-        bench.control.limit(to: nil)
+        try await bench.cancelled(after: 4 * mebibyte)
         var wrong = content
         wrong[20 * mebibyte + 5] ^= 1
         let pieces = stride(from: 0, to: content.count, by: mebibyte).map { content[$0..<$0 + mebibyte] }

@@ -78,6 +78,7 @@ final class FileFetch: Sendable {
 
     /// Waits for the index, for a while: the fetch can do without.
     private func wait(for index: Task<Void, Never>) async {
+        guard wanted.lateIndex != nil, assembly.index == nil else { return }
         let timer = Task {
             try await Task.sleep(for: Self.indexPatience)
             index.cancel()

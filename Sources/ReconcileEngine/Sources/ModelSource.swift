@@ -57,11 +57,10 @@ package protocol ModelSource: Sendable {
     /// - Throws: ``Fault`` as ``list(_:)``.
     func settle() async throws
 
-    /// Told what is fetched next of all that it described, before ``locations(of:in:)`` is asked for: it lets go of every other
-    /// answer that it keeps open.
+    /// Lets go of the answers that it keeps open and that are not fetched next, before ``locations(of:in:)`` is asked for.
     ///
     /// - Returns: How many it keeps open.
-    func keepOpened(for digests: Set<Digest>) -> Int
+    func keepOpened(where isWanted: (Digest) -> Bool) -> Int
 
     /// Where a file's bytes, or those of an archive, are: the places to try, in order.
     ///
@@ -77,7 +76,7 @@ extension ModelSource {
 
     package func settle() async throws {}
 
-    package func keepOpened(for digests: Set<Digest>) -> Int { 0 }
+    package func keepOpened(where isWanted: (Digest) -> Bool) -> Int { 0 }
 
     package func platforms(of listing: Listing, in repository: String) async throws -> [TargetPlatform] { [] }
 

@@ -20,7 +20,6 @@ enum ContentReading: Sendable {
 
 extension SourceDeclaration {
     /// The source as it can be asked.
-    ///
     func makeSource(cache: SourceCache, reading: ContentReading = .asked) -> any ModelSource {
         switch address {
         case .directory(let path): return CatalogSource(name: name, transport: DirectoryTransport(root: path))

@@ -6,6 +6,9 @@ import Synchronization
 
 /// Answers that wait for the fetch that follows, by the paths of their objects.
 final class OpenedObjects: Sendable {
+    /// An answer, and the digest that its head tells.
+    typealias Opened = (answer: OpenAnswer, digest: Digest?)
+
     private struct State {
         var waiting: [String: (digest: Digest, answer: OpenAnswer)] = [:]
         /// How many were asked for, and did not end in vain.
@@ -22,11 +25,9 @@ final class OpenedObjects: Sendable {
     /// Notes that an object of the bucket has a checksum. Where none has, one would be opened in vain.
     func noteChecksum() { state.withLock { $0.hasChecksums = true } }
 
-    /// Opens one more, if there may be one more, and keeps it under the digest that its head tells. After one that could not be
-    /// opened nothing is: it would have to be waited for again.
-    func open(
-        _ path: String, _ answer: () async throws -> OpenAnswer?, digest: (OpenAnswer) -> Digest?
-    ) async throws -> OpenAnswer? {
+    /// Opens one more, if there may be one more, and keeps it when its head tells a digest. After one that could not be opened
+    /// nothing is: it would have to be waited for again.
+    func open(_ path: String, _ ask: () async throws -> Opened?) async throws -> Opened? {
         let mayOpen = state.withLock { state in
             guard state.hasChecksums, state.count < state.limit else { return false }
             state.count += 1
@@ -35,23 +36,23 @@ final class OpenedObjects: Sendable {
         guard mayOpen else { return nil }
         var isKept = false
         defer { if !isKept { state.withLock { $0.count -= 1 } } }
-        guard let answer = try await answer() else {
+        guard let opened = try await ask() else {
             state.withLock { $0.limit = 0 }
             return nil
         }
-        if let digest = digest(answer) {
-            isKept = state.withLock { $0.waiting.updateValue((digest, answer), forKey: path) == nil }
+        if let digest = opened.digest {
+            isKept = state.withLock { $0.waiting.updateValue((digest, opened.answer), forKey: path) == nil }
         }
-        return answer
+        return opened
     }
 
     /// Lets go of all others, and opens none any more.
     ///
     /// - Returns: How many wait.
-    func keep(only digests: Set<Digest>) -> Int {
+    func keep(where isWanted: (Digest) -> Bool) -> Int {
         state.withLock { state in
             state.limit = 0
-            state.waiting = state.waiting.filter { digests.contains($0.value.digest) }
+            state.waiting = state.waiting.filter { isWanted($0.value.digest) }
             return state.waiting.count
         }
     }

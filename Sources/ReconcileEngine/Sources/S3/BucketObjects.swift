@@ -142,8 +142,8 @@ struct BucketObjects: Sendable {
         }
     }
 
-    /// As ``ModelSource/keepOpened(for:)``.
-    func keepOpened(for digests: Set<Digest>) -> Int { opened.keep(only: digests) }
+    /// As ``ModelSource/keepOpened(where:)``.
+    func keepOpened(where isWanted: (Digest) -> Bool) -> Int { opened.keep(where: isWanted) }
 
     /// Where an object is.
     ///
@@ -215,12 +215,8 @@ struct BucketObjects: Sendable {
     /// Asks for the checksum that a large object was stored with.
     private func stored(_ object: ObjectListing.Object, _ path: String) async throws -> Digest? {
         if isNearAndShort(object, path) {
-            let answer = try await opened.open(path) {
-                try await open(object, path)
-            } digest: { answer in
-                checksum(of: object) { answer[$0] }
-            }
-            if let answer { return checksum(of: object) { answer[$0] } }
+            let found = try await opened.open(path) { try await open(object, path) }
+            if let found { return found.digest }
         }
         let head = try await client.answer(path, limit: 0) { try $0.head(client.access.key(path)) }
         return checksum(of: object) { head[$0] }
@@ -238,13 +234,13 @@ struct BucketObjects: Sendable {
     /// Asks for an object itself.
     ///
     /// - Returns: `nil` when something is wrong: then it is better asked about, for the words for it.
-    private func open(_ object: ObjectListing.Object, _ path: String) async throws -> OpenAnswer? {
+    private func open(_ object: ObjectListing.Object, _ path: String) async throws -> OpenedObjects.Opened? {
         guard let request = try? client.access.bucket().get(client.access.key(path)) else { return nil }
         let answer = try? await web.open(client.access.request(request, shown: path))
         try Task.checkCancellation()
         guard let answer, answer.status == 200, answer.size == object.size else { return nil }
         client.access.noteAnswer()
-        return answer
+        return (answer, checksum(of: object) { answer[$0] })
     }
 
     /// The checksum that an object was stored with; that of a multipart upload is over its parts and tells nothing.

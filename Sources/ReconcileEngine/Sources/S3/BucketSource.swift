@@ -87,7 +87,7 @@ struct BucketSource: ModelSource {
 
     func settle() async throws { try await client.settle() }
 
-    func keepOpened(for digests: Set<Digest>) -> Int { objects.keepOpened(for: digests) }
+    func keepOpened(where isWanted: (Digest) -> Bool) -> Int { objects.keepOpened(where: isWanted) }
 
     func aids(for release: Release) async throws -> [Digest: FileAids] {
         BucketObjects.owns(release.revision) ? [:] : try await catalog.aids(for: release)
